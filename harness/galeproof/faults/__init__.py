@@ -1,0 +1,3 @@
+"""Faults as data and pure functions."""
+
+__all__: list[str] = []

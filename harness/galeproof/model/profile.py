@@ -1,0 +1,86 @@
+"""The profile: what a client's owner promises. Nothing in it is trusted; it removes ambiguity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+
+from galeproof.errors import ProfileError
+
+__all__ = ["Backoff", "OperationProfile", "Profile", "parse_profile", "profile_schema"]
+
+_MODEL = ConfigDict(extra="forbid", frozen=True)
+
+
+class Backoff(BaseModel):
+    """Declared delays between attempts, in seconds."""
+
+    model_config = _MODEL
+    base_s: float = Field(ge=0)
+    factor: float = Field(default=2.0, ge=1)
+    cap_s: PositiveFloat
+    jitter: Literal["none", "full", "equal"] | float = "none"
+
+
+class OperationProfile(BaseModel):
+    """What is declared for one operation."""
+
+    model_config = _MODEL
+    naturally_idempotent: bool = False
+    kind: Literal["read", "write"] | None = None
+    answer: str | None = None
+    status: int | None = None
+
+
+class Profile(BaseModel):
+    """What the owner declares; every field may be left out."""
+
+    model_config = _MODEL
+    max_attempts: int | None = Field(default=None, ge=1)
+    connect_timeout_s: PositiveFloat | None = None
+    read_timeout_s: PositiveFloat | None = None
+    deadline_s: PositiveFloat | None = None
+    retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | int, ...] | None = None
+    backoff: Backoff | None = None
+    retry_after_max_s: PositiveFloat | None = None
+    idempotency_key: str | None = None
+    correlation_id: str | None = None
+    errors: Mapping[str, str] = Field(default_factory=dict)
+    operations: Mapping[str, OperationProfile] = Field(default_factory=dict)
+    strict: bool = False
+
+    def retries(self, what: str | int) -> bool:
+        """Tell whether the owner declares that this failure is retried."""
+        return self.retry_on is not None and what in self.retry_on
+
+    def quantities(self) -> Mapping[str, float]:
+        """Return the declared numbers by name, for expressions in scenarios."""
+        names = ("max_attempts", "connect_timeout_s", "read_timeout_s", "deadline_s",
+                 "retry_after_max_s")
+        found = {n: float(v) for n in names if (v := getattr(self, n)) is not None}
+        if self.backoff:
+            found |= {"backoff_base_s": self.backoff.base_s, "backoff_cap_s": self.backoff.cap_s}
+        return found
+
+
+def parse_profile(data: Mapping[str, Any], where: str = "profile") -> Profile:
+    """Validate a profile.
+
+    Raises:
+        ProfileError: Names the key and what is allowed.
+    """
+    try:
+        return Profile.model_validate(dict(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(Profile.model_fields))
+        hint = f"; allowed: {known}" if first["type"] == "extra_forbidden" else ""
+        raise ProfileError(f"{where}: {key}: {first['msg']}{hint}") from None
+
+
+def profile_schema() -> dict[str, Any]:
+    """Return the published JSON Schema of a profile."""
+    return Profile.model_json_schema()

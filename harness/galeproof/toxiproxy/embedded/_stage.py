@@ -1,0 +1,198 @@
+"""One toxic on one link: interprets the plans that the pure toxic returns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from galeproof.faults.toxics import TOXICS, Chunk, Plan, State, Step, ToxicType
+
+__all__ = ["Stage", "Toxic"]
+
+_NOOP = TOXICS["noop"]
+
+
+@dataclass(slots=True)
+class Toxic:
+    """A toxic as the control API knows it; shared by all links of its proxy."""
+
+    name: str
+    kind: ToxicType
+    stream: str
+    toxicity: float
+    attributes: Mapping[str, int]
+
+
+class _Next(Protocol):
+    """Whatever a stage hands its chunks to."""
+
+    @property
+    def full(self) -> bool: ...
+    def put(self, chunk: Chunk) -> None: ...
+    def end(self) -> None: ...
+
+
+class _Before(Protocol):
+    """Whatever feeds a stage, and is told when the stage has room again."""
+
+    def pump(self) -> None: ...
+
+
+class Stage:
+    """The place of one toxic in one link's chain.
+
+    Nothing here waits or blocks: `pump` does what is due and arms at most one timer.
+    """
+
+    def __init__(self, toxic: Toxic, loop: asyncio.AbstractEventLoop, rng: Random) -> None:
+        self.toxic = toxic
+        self.next: _Next
+        self.before: _Before
+        self._loop = loop
+        self._rng = rng
+        self._state = State()
+        self._queue: deque[Chunk] = deque()
+        self._steps: deque[Step] = deque()
+        self._idle = False
+        self._ended = False
+        self._end_planned = False
+        self._closed = False
+        self._pumping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._kind = _NOOP
+
+    @property
+    def full(self) -> bool:
+        """True while no more chunks should be put."""
+        return len(self._queue) >= self._kind.capacity and not self._closed
+
+    def start(self) -> None:
+        """Roll the toxicity and begin."""
+        roll = self._rng.getrandbits(24) / (1 << 24)
+        self._kind = self.toxic.kind if roll < self.toxic.toxicity else _NOOP
+        self._load(self._kind.on_start(self._state, self.toxic.attributes, self._now_ns()))
+        self.pump()
+
+    def put(self, chunk: Chunk) -> None:
+        """Take a chunk in."""
+        if not self._closed and not self._ended:
+            self._queue.append(chunk)
+            self.pump()
+
+    def end(self) -> None:
+        """Take the end of the stream in."""
+        self._ended = True
+        self.pump()
+
+    def restart(self) -> None:
+        """Interrupt: what is in flight goes out at once, the rest under a new roll."""
+        if self._closed or self.busy_to_the_end:
+            return
+        self._flush()
+        self._end_planned = False
+        if not self._closed:
+            self.start()
+
+    def remove(self) -> None:
+        """Let go of everything held: data passes on, a closing toxic closes."""
+        if self._closed:
+            return
+        self._flush()
+        if self._closed:
+            return
+        queue, self._queue = self._queue, deque()
+        for chunk in queue:
+            self.next.put(chunk)
+        if self.toxic.kind.closes_when_removed or self._ended:
+            self._close()
+
+    def cancel(self) -> None:
+        """Forget everything; nothing is passed on any more."""
+        self._closed = True
+        self._queue.clear()
+        self._load(Plan())
+
+    @property
+    def busy_to_the_end(self) -> bool:
+        """True while a plan runs that no interruption may stop."""
+        return self._kind.uninterruptible and bool(self._steps)
+
+    def pump(self) -> None:
+        """Do what is due."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while not self._closed and self._advance():
+                pass
+        finally:
+            self._pumping = False
+        if not self.full:
+            self.before.pump()
+
+    def _advance(self) -> bool:
+        if not self._steps or (self._idle and (self._queue or self._ended)):
+            return self._take()
+        step = self._steps[0]
+        if step.at_ns is None:
+            return False
+        now_ns = self._now_ns()
+        if step.at_ns > now_ns:
+            if self._timer is None:
+                self._timer = self._loop.call_at(step.at_ns / 1e9, self._fire)
+            return False
+        if step.data and self.next.full:
+            return False
+        self._steps.popleft()
+        if not self._steps:
+            self._state.late_ns = now_ns - step.at_ns
+        if step.data:
+            self.next.put(Chunk(step.data, step.stamp_ns))
+        if step.close:
+            self._close()
+        return True
+
+    def _take(self) -> bool:
+        """Plan the next chunk, or the end; False if there is nothing to plan."""
+        now_ns, attributes = self._now_ns(), self.toxic.attributes
+        if self._queue:
+            chunk = self._queue.popleft()
+            self._load(self._kind.on_chunk(self._state, attributes, chunk, now_ns, self._rng))
+            return True
+        if self._ended and not self._end_planned:
+            self._end_planned = True
+            self._load(self._kind.on_end(self._state, attributes, now_ns))
+            return True
+        return False
+
+    def _load(self, plan: Plan) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._steps = deque(plan.steps)
+        self._idle = plan.idle
+
+    def _flush(self) -> None:
+        """Send the data of the plan in flight now; keep a cut that it had begun."""
+        steps, idle = self._steps, self._idle
+        self._load(Plan())
+        for step in steps:
+            if step.data:
+                self.next.put(Chunk(step.data, step.stamp_ns))
+        if not idle and not self._end_planned and any(step.close for step in steps):
+            self._close()
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _close(self) -> None:
+        self.cancel()
+        self.next.end()
+
+    def _now_ns(self) -> int:
+        return int(self._loop.time() * 1e9)
