@@ -1,0 +1,231 @@
+"""The origin: one connection an exchange, each with the tap's 12-byte preamble in front."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from galeproof.kernel.clock import sleep, wall_s
+from galeproof.kernel.recorder import Recorder
+from galeproof.kernel.wire import MAX_HEAD, Head, Opaque, parse_head, request_body
+from galeproof.origin.answers import Rendered, idempotency_key, respond
+from galeproof.origin.exchange_view import Director, View
+from galeproof.origin.forward import forward
+from galeproof.origin.ledger import Ledger
+
+__all__ = ["Origin"]
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_FOREVER_S = 3600.0
+_PIECE = 65536
+
+
+class Origin:
+    """Answers as the schedule says, in phases, and keeps the ledger.
+
+    Attributes:
+        operations: The spec of each reference: ``answer``, ``status``, ``headers``, ``effect``,
+            ``amount``, ``upstream``.
+        key_where: Where the idempotency key stands: a header's name or ``body:field``.
+        always_close: Whether each answer says ``Connection: close``.
+    """
+
+    def __init__(self, recorder: Recorder, director: Director) -> None:
+        self.recorder = recorder
+        self.director = director
+        self.operations: dict[str, Mapping[str, Any]] = {}
+        self.key_where = "Idempotency-Key"
+        self.always_close = False
+        self.ledger = Ledger(random.Random(0))
+        self.routes: dict[str, Any] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def listen(self) -> int:
+        """Listen on loopback and return the port."""
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, limit=2 * MAX_HEAD, backlog=1024)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def begin(self, operations: dict[str, Mapping[str, Any]], key_where: str, always_close: bool,
+              rng: random.Random, deduplicate: bool, routes: dict[str, Any]) -> None:
+        """Take over one run."""
+        self.operations, self.key_where = operations, key_where
+        self.always_close, self.routes = always_close, routes
+        self.ledger = Ledger(rng, deduplicate)
+
+    def end(self) -> None:
+        """Drop every exchange that still hangs."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.end()
+        if self._server:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            number = int((await reader.readexactly(12))[1:11])
+            await _Exchange(self, number, self.director.view(number), reader, writer).run()
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError,
+                asyncio.CancelledError):
+            pass  # the lane ended: the tap has seen it and says what it means
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, origin: Origin, number: int, view: View, reader: asyncio.StreamReader,
+                 writer: asyncio.StreamWriter) -> None:
+        self.origin, self.number, self.view = origin, number, view
+        self.reader, self.writer = reader, writer
+        self.answer: Mapping[str, Any] = view.step.get("answer") or {}
+        self.cut: Mapping[str, Any] = view.step.get("cut") or {}
+        self.total = 0
+        self.body = b""
+
+    def note(self, kind: str, **data: Any) -> None:
+        self.origin.recorder.add("origin", kind, None, self.view.marker, x=self.number, **data)
+
+    def phase(self, name: str, close: str | None = None) -> None:
+        self.note("phase", phase=name, total=self.total, close=close)
+        self.origin.director.phase(self.number, self.total, close)
+
+    async def run(self) -> None:
+        watch = asyncio.ensure_future(self._script())
+        try:
+            await watch
+        except Opaque:
+            await self._refuse_opaque()
+        await self.reader.read()  # until the tap lets this connection go
+
+    async def _refuse_opaque(self) -> None:
+        await self._write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
+                          b"Connection: close\r\n\r\n")
+        self.phase("opaque", "fin")
+
+    async def _script(self) -> None:
+        head = await self._head()
+        await self._read_body(head)
+        self.note("read", n=len(self.body), sha256=hashlib.sha256(self.body).hexdigest())
+        if await self._cut("request"):
+            return
+        if self.answer.get("delay_s"):
+            await sleep(self.answer["delay_s"])
+        spec = self._spec(head)
+        if spec.get("upstream") and not self.answer.get("status"):
+            await self._forward(spec["upstream"], head)
+            return
+        rendered = self._render(head, spec)
+        if await self._cut("effect"):
+            return
+        await self._send(rendered, self._closes(head))
+
+    async def _head(self) -> Head:
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        self.raw_head = raw
+        return parse_head(raw)
+
+    async def _read_body(self, head: Head) -> None:
+        counter = request_body(head)
+        if not counter.done and (head.get("expect") or "").lower() == "100-continue":
+            await self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        parts = []
+        while not counter.done:
+            data = await self.reader.read(_PIECE)
+            if not data:
+                raise ConnectionResetError
+            taken = counter.feed(data)
+            parts.append(data[:taken])
+        self.body = b"".join(parts)
+
+    def _spec(self, head: Head) -> Mapping[str, Any]:
+        route = self.origin.routes.get(f"{head.first[0]} {head.first[1].split('?')[0]}")
+        if route is not None:
+            return {"effect": False, **route}
+        return self.origin.operations.get(self.view.marker or "", {})
+
+    def _closes(self, head: Head) -> bool:
+        return (self.origin.always_close or bool(self.answer.get("close"))
+                or (head.get("connection") or "").lower() == "close"
+                or head.first[2:] == ("HTTP/1.0",))
+
+    def _render(self, head: Head, spec: Mapping[str, Any]) -> Rendered:
+        status = self.answer.get("status") or spec.get("status") or 200
+        wanted = self.answer.get("effect")
+        applies = wanted if wanted is not None else status < 300 and spec.get("effect") is not False
+        effect = None
+        if head.first[0] not in _SAFE and applies:
+            key = idempotency_key(head, self.body, self.origin.key_where)
+            effect, replayed = self.origin.ledger.apply(key)
+            self.note("effect", effect=effect, key=key, replayed=replayed,
+                      sha256=hashlib.sha256(self.body).hexdigest())
+        names = {"ref": self.view.marker or "", "amount": spec.get("amount", 1000),
+                 "effect": effect or self.view.marker or "", "attempt": self.view.attempt,
+                 "now": int(wall_s())}
+        least = self.cut.get("bytes") or 0 if self.cut.get("at") == "body" else 0
+        return respond(self.answer, spec, names, target=head.first[1], body_at_least=least,
+                       close=self._closes(head), wall_s=wall_s(), method=head.first[0])
+
+    async def _send(self, rendered: Rendered, closes: bool) -> None:
+        drip = self.answer.get("drip") or {}
+        if drip.get("part") == "interim":
+            await self._drip_interim(drip["every_s"])
+        await self._part(rendered.head, drip, "headers")
+        if await self._cut("headers"):
+            return
+        body = rendered.body
+        if self.cut.get("at") == "body":
+            body = body[: self.cut["bytes"]]
+        await self._part(body, drip, "body")
+        if await self._cut("body"):
+            return
+        self.note("answered", status=rendered.status, total=self.total, value=rendered.value)
+        self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
+
+    async def _drip_interim(self, every_s: float) -> None:
+        for _ in range(100):
+            await self._write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await sleep(every_s)
+
+    async def _part(self, data: bytes, drip: Mapping[str, Any], name: str) -> None:
+        if drip.get("part") == name:
+            for at in range(len(data)):
+                await self._write(data[at : at + 1])
+                await sleep(drip["every_s"])
+            return
+        for at in range(0, len(data), _PIECE):
+            await self._write(data[at : at + _PIECE])
+
+    async def _write(self, data: bytes) -> None:
+        self.total += len(data)
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def _cut(self, at: str) -> bool:
+        """Make the planned end where the script has come to it; tell whether it did."""
+        if self.cut.get("at") != at:
+            return False
+        kind = self.cut["kind"]
+        self.phase(at, None if kind == "hang" else kind)
+        if kind == "hang":
+            await sleep(_FOREVER_S)
+        return True
+
+    async def _forward(self, upstream: str, head: Head) -> None:
+        async for data in forward(upstream, self.raw_head, self.body, head.first[0]):
+            await self._write(data)
+        self.note("answered", status=None, total=self.total, value=None)
+        self.origin.director.phase(self.number, self.total, "end")

@@ -1,0 +1,236 @@
+"""The tap as a whole: listener, schedule look-up, connection steps, dialling of lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from galeproof.kernel.clock import now_ns, sleep
+from galeproof.kernel.recorder import Recorder
+from galeproof.tap.client import ClientConnection
+from galeproof.tap.exchange import Exchange
+from galeproof.tap.refusal import wait_for_refusal
+from galeproof.tap.upstream import Upstream
+
+__all__ = ["Tap"]
+
+CLEAN = "clean"
+_HOST = "127.0.0.1"
+
+
+class Tap:
+    """Accepts the subject's connections and carries each attempt over the scheduled lane.
+
+    Attributes:
+        lanes: Port by lane name.
+        closing_lanes: Lanes whose toxics may end a connection by plan.
+        schedule: Steps as ``faults.steps.Step.as_dict`` gives them.
+        current: The operation that runs now, where one runs at a time.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.connections: set[ClientConnection] = set()
+        self.lanes: dict[str, int] = {}
+        self.closing_lanes: frozenset[str] = frozenset()
+        self.schedule: list[Mapping[str, Any]] = []
+        self.current: str | None = None
+        self.exchanges: dict[int, Exchange] = {}
+        self._counts: dict[str, int] = {}
+        self._refs: re.Pattern[bytes] | None = None
+        self._ports: dict[str, int] = {}
+        self._connection = self._exchange = 0
+        self._server: asyncio.Server | None = None
+        self._closed_port: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    # -- a run --------------------------------------------------------------------------
+
+    def begin(self, refs: list[str], schedule: list[Mapping[str, Any]], lanes: dict[str, int],
+              closing: list[str]) -> None:
+        """Take over one run's references, steps and lanes."""
+        self.schedule, self.lanes = schedule, {**self.lanes, **lanes}
+        self.closing_lanes = frozenset(closing)
+        self._refs = re.compile("|".join(refs).encode(), re.I) if refs else None
+        self._counts.clear()
+        self.current = None
+
+    def end(self) -> None:
+        """End every connection; forget the run."""
+        for connection in list(self.connections):
+            connection.end()
+        for task in self._tasks:
+            task.cancel()
+        self.exchanges.clear()
+        self._counts.clear()
+        self.schedule, self.current, self._refs = [], None, None
+
+    async def listen(self, port: int = 0) -> int:
+        """Listen on the literal 127.0.0.1 and return the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: ClientConnection(self), _HOST, port, backlog=1024, reuse_address=True)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self.port
+
+    async def new_port(self) -> int:
+        """Leave the old port (a thread of the subject may still use it) and take a new one."""
+        self.close()
+        return await self.listen()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        if self._closed_port:
+            self._closed_port.close()
+            self._closed_port = None
+
+    def next_connection(self) -> int:
+        """Return a fresh connection number."""
+        self._connection += 1
+        return self._connection
+
+    # -- choosing -----------------------------------------------------------------------
+
+    def _marker(self, raw: bytes) -> tuple[str | None, str]:
+        found = set(m.lower() for m in self._refs.findall(raw)) if self._refs else set()
+        if len(found) == 1:
+            return found.pop().decode(), "head"
+        if self.current and not found:
+            return self.current, "current"
+        return None, "none"
+
+    def how(self, raw: bytes) -> str:
+        """Tell how the operation of this head is known: head, current or none."""
+        return self._marker(raw)[1]
+
+    def step(self, marker: str | None, attempt: int) -> Mapping[str, Any]:
+        """Return the step of this attempt; requests outside operations get none."""
+        if marker is not None:
+            for index, step in enumerate(self.schedule):
+                if step["first"] <= attempt and (step["last"] is None or attempt <= step["last"]):
+                    return {**step, "index": index}
+        return {}
+
+    def choose(self, client: ClientConnection, raw: bytes) -> Exchange:
+        """Make the exchange of a request whose head is known."""
+        self._exchange += 1
+        marker, _ = self._marker(raw)
+        attempt = 0
+        if marker:
+            attempt = self._counts[marker] = self._counts.get(marker, 0) + 1
+        step = self.step(marker, attempt)
+        exchange = Exchange(self._exchange, client, marker, attempt, step,
+                            step.get("lane") or CLEAN)
+        self.exchanges[exchange.number] = exchange
+        return exchange
+
+    def forget(self, exchange: Exchange) -> None:
+        """Drop an exchange that is over."""
+        self.exchanges.pop(exchange.number, None)
+
+    # -- connection steps ---------------------------------------------------------------
+
+    def accepted(self, client: ClientConnection) -> None:
+        """Reset a connection at once where the current operation's next attempt says so."""
+        if not self.current:
+            return
+        attempt = self._counts.get(self.current, 0) + 1
+        cut = self.step(self.current, attempt).get("cut") or {}
+        if cut.get("at") == "accept" and cut["kind"] in ("rst", "fin"):
+            self._counts[self.current] = attempt
+            client.make_close(None, cut["kind"], cut["kind"])
+
+    def cut_here(self, client: ClientConnection, exchange: Exchange) -> bool:
+        """Make the cuts that the tap itself makes; tell whether it did."""
+        cut = exchange.step.get("cut") or {}
+        stale = cut.get("kind") == "stale" and client.requests > 1
+        part = cut.get("at") == "request_body" and exchange.body_size >= cut.get("bytes", 0)
+        if stale or (part and not exchange.request.done):
+            exchange.over = True
+            kind = "rst" if stale else cut["kind"]
+            client.make_close(exchange, kind, kind)
+            return True
+        return False
+
+    async def operation(self, marker: str | None) -> None:
+        """Name the operation that runs now (None: nobody), and arm a refusal of its attempts."""
+        self.current = marker
+        if marker is None:
+            return
+        attempt = self._counts.get(marker, 0) + 1
+        cut = self.step(marker, attempt).get("cut") or {}
+        if cut.get("kind") == "refuse":
+            self._refuse(marker)
+
+    def _refuse(self, marker: str) -> None:
+        port = self.port
+        self.close()
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((_HOST, port))  # bound, not listening: connects are refused, nobody takes it
+        self._closed_port = bound
+        self._keep(self._reopen(marker, port))
+
+    async def _reopen(self, marker: str, port: int) -> None:
+        lo = now_ns()
+        seen = await wait_for_refusal()
+        if self._closed_port:
+            self._closed_port.close()
+            self._closed_port = None
+        await self.listen(port)
+        self._counts[marker] = self._counts.get(marker, 0) + 1
+        self.recorder.add("tap", "refused", None, marker, lo_ns=lo, hi_ns=now_ns(), seen=seen)
+
+    # -- lanes --------------------------------------------------------------------------
+
+    def _keep(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def dial(self, exchange: Exchange) -> None:
+        """Open this attempt's own connection on its lane."""
+        self._keep(self._dial(exchange))
+
+    async def _dial(self, exchange: Exchange) -> None:
+        lo = now_ns()
+        port = self.lanes.get(exchange.lane)
+        try:
+            if port is None:
+                raise OSError(f"no lane {exchange.lane!r}")
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            loop = asyncio.get_running_loop()
+            try:
+                async with asyncio.timeout(5):
+                    await loop.sock_connect(sock, (_HOST, port))
+                _, upstream = await loop.create_connection(lambda: Upstream(exchange), sock=sock)
+            except BaseException:
+                sock.close()
+                raise
+        except OSError as error:
+            if not exchange.client.dead:
+                exchange.client.dial_failed(exchange, error)
+            return
+        exchange.client.dialled(exchange, upstream, lo)
+
+    def phase(self, number: int, total: int, close: str | None) -> None:
+        """Take the origin's word on how far an answer is."""
+        exchange = self.exchanges.get(number)
+        if exchange and close:
+            exchange.client.origin_says(exchange, total, close)
+
+    async def idle(self) -> None:
+        """Give closes that are under way a moment to happen."""
+        for _ in range(50):
+            if not any(c.closing and not c.dead for c in self.connections):
+                return
+            await sleep(0.002)
