@@ -24,6 +24,7 @@ class Recorder:
         kind: str,
         connection: int | None = None,
         marker: str | None = None,
+        /,
         *,
         lo_ns: int | None = None,
         hi_ns: int | None = None,

@@ -1,0 +1,108 @@
+"""What an adapter is: found by inspection, by argument names, as in pytest."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from galeproof.errors import SubjectError
+from galeproof.subject.marks import MARK, OperationSpec
+
+__all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription", "describe",
+           "load_target"]
+
+CONSTRUCTOR_ARGUMENTS = ("base_url", "secrets", "other_url", "token_url", "ca_file", "proxy_url",
+                         "workdir")
+OPERATION_ARGUMENTS = ("ref", "amount", "key", "body", "deadline_s")
+_READING = ("get", "fetch", "read", "list", "find", "load", "show")
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDescription:
+    """An adapter's name, its operations, and the routes outside operations."""
+
+    name: str
+    operations: Mapping[str, OperationSpec]
+    routes: Mapping[str, Any]
+    instance: bool
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Return the names of the operations of a kind, in the order of their definition."""
+        return [name for name, spec in self.operations.items() if spec.kind == kind]
+
+
+def load_target(target: str) -> Any:
+    """Import ``module:attribute``; the working folder is on the path.
+
+    Raises:
+        SubjectError: It cannot be imported, or has no such attribute.
+    """
+    module_name, colon, attribute = target.partition(":")
+    if not colon or not module_name or not attribute:
+        raise SubjectError(f"subject {target!r}: expected module:attribute")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module_name)
+    except Exception as error:
+        raise SubjectError(
+            f"subject {target!r}: cannot import {module_name}: {type(error).__name__}: {error}"
+        ) from None
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise SubjectError(f"subject {target!r}: {module_name} has no {attribute!r}")
+        found = getattr(found, part)
+    return found
+
+
+def describe(target: Any) -> SubjectDescription:
+    """Look at an adapter class, or at a plain function.
+
+    Raises:
+        SubjectError: It is neither, has no operation, or asks for an unknown argument.
+    """
+    name = getattr(target, "__name__", type(target).__name__)
+    if inspect.isclass(target):
+        operations = {
+            key: getattr(member, MARK)
+            for klass in reversed(target.__mro__)
+            for key, member in vars(klass).items() if hasattr(member, MARK)
+        }
+        if not operations:
+            raise SubjectError(f"subject {name}: no method is marked with @read or @write")
+        if "__init__" in vars(target) or target.__init__ is not object.__init__:
+            _check(target.__init__, CONSTRUCTOR_ARGUMENTS, f"{name}.__init__")
+        for key in operations:
+            _check(getattr(target, key), OPERATION_ARGUMENTS, f"{name}.{key}")
+        return SubjectDescription(name, operations, getattr(target, "routes", {}), True)
+    if callable(target):
+        _check(target, CONSTRUCTOR_ARGUMENTS + OPERATION_ARGUMENTS, name, bound=False)
+        return SubjectDescription(name, {name: _function_spec(target, name)},
+                                  getattr(target, "routes", {}), False)
+    raise SubjectError(f"subject {name}: expected a class or a function")
+
+
+def _function_spec(function: Callable[..., Any], name: str) -> OperationSpec:
+    found: OperationSpec | None = getattr(function, MARK, None)
+    if found is not None:
+        return found
+    wanted = inspect.signature(function).parameters
+    reads = name.startswith(_READING) or not {"amount", "key", "body"} & set(wanted)
+    return OperationSpec("read" if reads else "write", effect=not reads)
+
+
+def _check(function: Callable[..., Any], known: tuple[str, ...], where: str,
+           bound: bool = True) -> None:
+    for index, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
+        if bound and index == 0:
+            continue
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        if name not in known and parameter.default is parameter.empty:
+            raise SubjectError(f"subject {where}: unknown argument {name!r}; "
+                               f"known: {', '.join(known)}")

@@ -1,0 +1,103 @@
+"""Driving one instance through a workload, with an observation budget for each operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from galeproof.kernel.clock import now_ns, sleep
+from galeproof.kernel.recorder import Recorder
+from galeproof.subject.instance import Instance
+from galeproof.subject.outcome import Outcome
+
+__all__ = ["Call", "Driven", "drive"]
+
+_GRACE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation to do: its reference, name, kind and arguments."""
+
+    ref: str
+    operation: str
+    kind: str
+    args: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Driven:
+    """What became of a workload: outcomes by reference, and references still stuck."""
+
+    outcomes: dict[str, Outcome]
+    stuck: list[str]
+
+
+async def drive(
+    instance: Instance, calls: Sequence[Call], recorder: Recorder, *, concurrent: int,
+    stagger_s: float, budget_s: float, announce: Callable[[str | None], Awaitable[None]] | None,
+    cut_off: Callable[[], Awaitable[None]],
+) -> Driven:
+    """Do the calls.
+
+    Args:
+        instance: The opened client.
+        calls: In their order.
+        recorder: Takes ``op_start``, ``op_end`` and ``over_budget``.
+        concurrent: How many run at once.
+        stagger_s: Pause between starts.
+        budget_s: Observation budget of one operation.
+        announce: Names the current operation to the world before it starts (one at a time).
+        cut_off: Resets the subject's connections; called when a budget is spent.
+
+    Returns:
+        The outcomes; an operation that outlived its budget is ``killed``.
+    """
+    driven = Driven({}, [])
+    limit = asyncio.Semaphore(concurrent)
+
+    async def one(call: Call) -> None:
+        if driven.stuck:
+            limit.release()
+            return  # its connections are cut: what would follow proves nothing
+        try:
+            if announce:
+                await announce(call.ref)
+            outcome = await _observe(instance, call, recorder, budget_s, cut_off, driven)
+            driven.outcomes[call.ref] = outcome
+            recorder.add("subject", "op_end", None, call.ref, lo_ns=outcome.end_ns,
+                         outcome=outcome.outcome, value=outcome.value, error=outcome.error)
+            if announce:
+                await announce(None)
+        finally:
+            limit.release()
+
+    tasks = []
+    for call in calls:
+        await limit.acquire()
+        tasks.append(asyncio.ensure_future(one(call)))
+        if stagger_s:
+            await sleep(stagger_s)
+    await asyncio.gather(*tasks)
+    return driven
+
+
+async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s: float,
+                   cut_off: Callable[[], Awaitable[None]], driven: Driven) -> Outcome:
+    start = now_ns()
+    recorder.add("subject", "op_start", None, call.ref, lo_ns=start, name=call.operation,
+                 kind=call.kind, amount=call.args.get("amount"), instance=1)
+    task = asyncio.ensure_future(instance.call(call.operation, call.args))
+    done, _ = await asyncio.wait({task}, timeout=budget_s)
+    if done:
+        return task.result()
+    recorder.add("controller", "over_budget", None, call.ref)
+    driven.stuck.append(call.ref)
+    await cut_off()
+    done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
+    if not done:
+        task.cancel()
+    return Outcome("killed", None, {"type": "galeproof.Killed", "text":
+                   f"still waiting after {budget_s:g} s", "chain": []}, start, now_ns())

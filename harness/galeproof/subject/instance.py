@@ -1,0 +1,232 @@
+"""One client instance that serves many operations: here, or in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import galeproof
+from galeproof.errors import SubjectError
+from galeproof.kernel.clock import now_ns
+from galeproof.subject.capture import Capture, Captured
+from galeproof.subject.description import SubjectDescription, describe
+from galeproof.subject.outcome import Outcome, failed, ok
+from galeproof.subject.sealed import Secrets
+
+__all__ = ["DriverInstance", "Instance", "LocalInstance"]
+
+_CLOSE_S = 5.0
+_OPEN_S = 30.0
+
+
+class Instance(Protocol):
+    """One client instance, opened against one base URL."""
+
+    description: SubjectDescription
+
+    async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
+        """Build the client."""
+
+    async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
+        """Do one operation; a failure of the client is an outcome, not an exception."""
+
+    async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
+        """Close the client; return what was captured, and the probes."""
+
+
+class LocalInstance:
+    """An adapter class or function, run in this process. Blocking operations get a thread."""
+
+    def __init__(self, target: Any, *, capture: bool = True, workers: int = 64) -> None:
+        self.description = describe(target)
+        self._target = target
+        self._object: Any = None
+        self._capture = Capture() if capture else None
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
+        self._given: dict[str, Any] = {}
+
+    async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
+        """Build the client.
+
+        Raises:
+            SubjectError: The constructor raised.
+        """
+        self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": base_url,
+                       "token_url": base_url + "/oauth/token", "ca_file": None,
+                       "proxy_url": None, "workdir": str(Path.cwd())}
+        if self._capture:
+            self._capture.start()
+        if not self.description.instance:
+            return
+        try:
+            self._object = self._target(**_wanted(self._target.__init__, self._given, skip=1)
+                                        if self._target.__init__ is not object.__init__ else {})
+        except Exception as error:
+            await self.close()
+            raise SubjectError(f"subject {self.description.name}: its constructor raised "
+                               f"{type(error).__name__}: {error}") from None
+
+    async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
+        """Do one operation."""
+        function = getattr(self._object, operation) if self._object else self._target
+        given = dict(args) if self._object else {**self._given, **args}
+        wanted = _wanted(function, given)
+        start = now_ns()
+        try:
+            if inspect.iscoroutinefunction(function):
+                value = await function(**wanted)
+            else:
+                loop = asyncio.get_running_loop()
+                value = await loop.run_in_executor(self._pool, lambda: function(**wanted))
+                if inspect.isawaitable(value):
+                    value = await value
+        except Exception as error:
+            return failed(error, start, now_ns())
+        return ok(value, start, now_ns())
+
+    async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
+        """Close the client; its own close is allowed to be missing, sync or async."""
+        captured: tuple[list[Captured], list[dict[str, Any]]] = ([], [])
+        closer = getattr(self._object, "close", None) or getattr(self._object, "aclose", None)
+        try:
+            if closer:
+                result = closer()
+                if inspect.isawaitable(result):
+                    await asyncio.wait_for(result, _CLOSE_S)
+        except Exception as error:
+            print(f"galeproof: closing the subject raised {error!r}", file=sys.stderr)
+        finally:
+            self._object = None
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._capture:
+                captured, self._capture = self._capture.stop(), None
+        return captured
+
+
+def _wanted(function: Any, given: Mapping[str, Any], skip: int = 0) -> dict[str, Any]:
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(given)
+    return {p.name: given[p.name] for p in parameters if p.name in given}
+
+
+class DriverInstance:
+    """A driver process that speaks JSON lines, or ``module:attribute`` run by ours."""
+
+    def __init__(self, command: list[str], *, ours: bool = False,
+                 env: Mapping[str, str] | None = None) -> None:
+        self.description = SubjectDescription(" ".join(command), {}, {}, True)
+        self._command, self._env, self._ours = command, env, ours
+        self._process: asyncio.subprocess.Process | None = None
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._number = 0
+        self._ready: asyncio.Future[dict[str, Any]] | None = None
+        self._closing: dict[str, Any] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of_target(cls, target: str) -> DriverInstance:
+        """Return an instance that runs ``module:attribute`` in a process of its own."""
+        source = str(Path(galeproof.__file__).parent.parent)
+        code = (f"import sys; sys.path[:0] = [{str(Path.cwd())!r}, {source!r}]; "
+                "from galeproof.subject.pydriver import main; main(sys.argv[1])")
+        return cls([sys.executable, "-c", code, target], ours=True)
+
+    async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
+        """Start the process and wait for its ready line.
+
+        Raises:
+            SubjectError: It did not get ready.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env=dict(self._env) if self._env else None, limit=1 << 24, start_new_session=True)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.ensure_future(self._read())
+        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})
+        try:
+            ready = await asyncio.wait_for(self._ready, _OPEN_S)
+        except TimeoutError:
+            await self.kill()
+            raise SubjectError(f"driver {self._command[0]!r}: no ready line within "
+                               f"{_OPEN_S:g} s") from None
+        if "refused" in ready:
+            await self.kill()
+            raise SubjectError(ready["refused"])
+        from galeproof.subject.marks import OperationSpec
+
+        specs = ready.get("specs") or {n: {"kind": k} for n, k in ready["operations"].items()}
+        self.description = SubjectDescription(
+            ready.get("name") or self._command[0],
+            {name: OperationSpec(**spec) for name, spec in specs.items()},
+            ready.get("routes") or {}, ready.get("instance", True))
+
+    def _say(self, message: dict[str, Any]) -> None:
+        assert self._process and self._process.stdin
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> None:
+        assert self._process and self._process.stdout and self._ready
+        while line := await self._process.stdout.readline():
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue  # not a protocol line: a driver's slip, its log belongs on stderr
+            if "ready" in message or "refused" in message:
+                if not self._ready.done():
+                    self._ready.set_result(message.get("ready") or message)
+            elif "closing" in message:
+                self._closing = message["closing"]
+            elif (future := self._waiting.pop(message.get("id"), None)) and not future.done():
+                future.set_result(message)
+        gone = {"error": {"type": "DriverEnded", "message": "the driver process ended"}}
+        if not self._ready.done():
+            self._ready.set_result({"refused": f"driver {self._command[0]!r} ended before it "
+                                               "was ready"})
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(gone)
+
+    async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
+        """Do one operation in the driver."""
+        self._number += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = future
+        start = now_ns()
+        self._say({"id": self._number, "do": operation, "args": dict(args)})
+        answer = await future
+        begin, end = answer.get("ns") or (start, now_ns())
+        if "error" in answer:
+            return Outcome("failed", None, answer["error"], begin, end)
+        return Outcome("ok", answer.get("ok"), None, begin, end)
+
+    async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
+        """Ask it to close; end it where it does not within 5 s."""
+        if not self._process:
+            return [], []
+        self._say({"close": True})
+        try:
+            await asyncio.wait_for(self._process.wait(), _CLOSE_S)
+        except TimeoutError:
+            await self.kill()
+        if self._reader:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._reader, 1)
+        found = self._closing
+        return ([(at, data) for at, data in found.get("captured", [])],
+                list(found.get("probes", [])))
+
+    async def kill(self) -> None:
+        """End the process."""
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()

@@ -1,0 +1,78 @@
+"""``@read`` and ``@write``: which methods of an adapter are operations, and what a healthy
+provider answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+__all__ = ["MARK", "OperationSpec", "read", "write"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+MARK = "__galeproof_operation__"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """One operation: its kind (``read`` or ``write``) and the provider's healthy answer."""
+
+    kind: str
+    answer: Any = None
+    status: int = 200
+    headers: Mapping[str, str] | None = None
+    effect: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form that the origin is given."""
+        return {"kind": self.kind, "answer": self.answer, "status": self.status,
+                "headers": dict(self.headers or {}), "effect": self.effect}
+
+
+def _mark(spec: OperationSpec) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        setattr(function, MARK, spec)
+        return function
+
+    return apply
+
+
+@overload
+def read(answer: F, /) -> F: ...
+@overload
+def read(
+    answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Callable[[F], F]: ...
+def read(answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
+    """Mark a method as an operation that changes nothing at the provider.
+
+    Args:
+        answer: What a healthy provider says: the body as a JSON template.
+        status: The healthy status.
+        headers: Further headers of the healthy answer.
+    """
+    if callable(answer):
+        return _mark(OperationSpec("read"))(answer)
+    return _mark(OperationSpec("read", answer, status, headers, effect=False))
+
+
+@overload
+def write(answer: F, /) -> F: ...
+@overload
+def write(
+    answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None,
+    effect: bool = True,
+) -> Callable[[F], F]: ...
+def write(answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None,
+          effect: bool = True) -> Any:
+    """Mark a method as an operation with an effect at the provider.
+
+    Args:
+        answer: What a healthy provider says: the body as a JSON template.
+        status: The healthy status.
+        headers: Further headers of the healthy answer.
+        effect: False where a 2xx answer is no effect (a search by POST).
+    """
+    if callable(answer):
+        return _mark(OperationSpec("write"))(answer)
+    return _mark(OperationSpec("write", answer, status, headers, effect))
