@@ -101,6 +101,7 @@ class ResilientClient:
         query: Mapping[str, str] | None = None,
         json: Any = None,
         idempotency_key: str | None = None,
+        correlation_id: str | None = None,
         deadline_s: float | None = None,
     ) -> M:
         """Run one operation.
@@ -113,6 +114,7 @@ class ResilientClient:
             query: the query, or None.
             json: the body, or None.
             idempotency_key: the caller's key; a POST without one gets a UUID4.
+            correlation_id: the caller's id, the same on every attempt; a UUID4 by default.
             deadline_s: the budget of the whole operation; that of the settings by default.
 
         Returns:
@@ -124,7 +126,8 @@ class ResilientClient:
         if self._closed:
             raise InvalidArgument("the client is closed")
         operation = self._operation(
-            method, route, path or {}, query or {}, json, idempotency_key, deadline_s
+            method, route, path or {}, query or {}, json, idempotency_key, correlation_id,
+            deadline_s,
         )
         progress = Progress()
         last = await self._run(operation, progress)
@@ -233,6 +236,7 @@ class ResilientClient:
         query: Mapping[str, str],
         body: Any,
         key: str | None,
+        correlation_id: str | None,
         deadline_s: float | None,
     ) -> Operation:
         """Fix everything that must be the same in every attempt."""
@@ -241,7 +245,9 @@ class ResilientClient:
             raise InvalidArgument("deadline_s: must be a finite number above 0")
         if key is None and method == "POST":
             key = self._make_id()
-        correlation_id = self._make_id()
+        if correlation_id is None:
+            correlation_id = self._make_id()
+        _checked("correlation_id", correlation_id)
         headers = {
             "Accept": "application/json, application/problem+json",
             "Accept-Encoding": "identity",
@@ -249,7 +255,7 @@ class ResilientClient:
             self._settings.correlation_header: correlation_id,
         }
         if key is not None:
-            headers[self._settings.idempotency_header] = _checked_key(key)
+            headers[self._settings.idempotency_header] = _checked("idempotency_key", key)
         if body is not None:
             headers["Content-Type"] = "application/json"
         return Operation(
@@ -295,12 +301,10 @@ class ResilientClient:
         )
 
 
-def _checked_key(key: str) -> str:
-    if not 1 <= len(key) <= _LONGEST_KEY or not all("!" <= c <= "~" for c in key):
-        raise InvalidArgument(
-            f"idempotency_key: must be 1 to {_LONGEST_KEY} visible ASCII characters"
-        )
-    return key
+def _checked(name: str, value: str) -> str:
+    if not 1 <= len(value) <= _LONGEST_KEY or not all("!" <= c <= "~" for c in value):
+        raise InvalidArgument(f"{name}: must be 1 to {_LONGEST_KEY} visible ASCII characters")
+    return value
 
 
 def _filled(route: str, path: Mapping[str, str]) -> str:

@@ -117,6 +117,7 @@ class PaymentsClient(ResilientClient):
         reference: str,
         *,
         idempotency_key: str | None = None,
+        correlation_id: str | None = None,
         deadline_s: float | None = None,
     ) -> Payment:
         """Create a payment exactly once, however many attempts it takes.
@@ -126,6 +127,7 @@ class PaymentsClient(ResilientClient):
             currency: three capital letters (ISO 4217).
             reference: the caller's own.
             idempotency_key: a key to reuse; a fresh UUID4 by default.
+            correlation_id: the caller's id for logs on both sides; a fresh UUID4 by default.
             deadline_s: budget of the whole operation.
 
         Returns:
@@ -143,6 +145,7 @@ class PaymentsClient(ResilientClient):
             Payment,
             json={"amount": amount, "currency": currency, "reference": reference},
             idempotency_key=idempotency_key,
+            correlation_id=correlation_id,
             deadline_s=deadline_s,
         )
 
@@ -152,6 +155,7 @@ class PaymentsClient(ResilientClient):
         amount: int,
         *,
         idempotency_key: str | None = None,
+        correlation_id: str | None = None,
         deadline_s: float | None = None,
     ) -> Refund:
         """Refund a part or all of a payment exactly once; `amount` in minor units.
@@ -167,6 +171,7 @@ class PaymentsClient(ResilientClient):
             path={"payment_id": payment_id},
             json={"amount": amount},
             idempotency_key=idempotency_key,
+            correlation_id=correlation_id,
             deadline_s=deadline_s,
         )
 

@@ -1,0 +1,91 @@
+"""What every checker starts from: history, profile, and operations attributed once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from galeproof.model import Finding, History, Outcome, Profile, Verdict
+from galeproof.model.attribution import Attribution, attribute
+from galeproof.model.exchange import Exchange, Operation
+
+__all__ = ["Case", "Teller"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One history to be judged."""
+
+    history: History
+    profile: Profile
+    attribution: Attribution
+
+    @classmethod
+    def of(cls, history: History, profile: Profile) -> Case:
+        """Attribute the history's events."""
+        return cls(history, profile, attribute(history))
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Operations in their order."""
+        return self.attribution.operations
+
+    def sound(self) -> list[Operation]:
+        """Operations whose evidence is whole: attributed for sure, every fault as planned."""
+        return [o for o in self.operations if not o.ambiguous and not o.unplanned
+                and not any(a.opaque for a in o.attempts)]
+
+    def key_of(self, attempt: Exchange) -> str | None:
+        """Return an attempt's idempotency key where the profile says it stands."""
+        where = self.profile.idempotency_key or "Idempotency-Key"
+        if where.startswith("body:"):
+            return _body_field(attempt.body, where[5:])
+        value = attempt.header(where)
+        return value.strip('"') if value else None
+
+    def doubt(self) -> str:
+        """Say why nothing could be judged: the first reason that applies."""
+        if any(o.unplanned for o in self.operations):
+            return "harness_fault"
+        if any(a.opaque for a in self.attribution.exchanges + list(self.attribution.strays)):
+            return "capture_missing"
+        if any(o.ambiguous for o in self.operations):
+            return "attribution"
+        return "not_exercised"
+
+
+def _body_field(body: str, name: str) -> str | None:
+    try:
+        found = json.loads(body)[name]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(found) if found is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Makes the verdicts of one invariant."""
+
+    code: str
+    name: str
+    severity: str
+    unit: str = ""
+
+    def passed(self, case: Case, witnesses: int, **more: Any) -> Verdict:
+        """The situation arose and the invariant held."""
+        return self._verdict(Outcome.PASS, case, witnesses=witnesses, **more)
+
+    def failed(self, case: Case, findings: list[Finding], **more: Any) -> Verdict:
+        """The invariant is broken."""
+        return self._verdict(Outcome.FAIL, case, findings=tuple(findings),
+                             witnesses=more.pop("witnesses", len(findings)), **more)
+
+    def unknown(self, case: Case, reason: str, note: str = "", **more: Any) -> Verdict:
+        """The evidence does not say."""
+        return self._verdict(Outcome.UNKNOWN, case, reason=reason, note=note, **more)
+
+    def _verdict(self, outcome: Outcome, case: Case, **more: Any) -> Verdict:
+        given = {"severity": self.severity, "unit": self.unit, "total": len(case.operations),
+                 **more}
+        return Verdict(self.code, self.name, outcome, **given)

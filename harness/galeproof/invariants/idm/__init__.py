@@ -1,0 +1,3 @@
+"""IDM: idempotency."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""RAF: Retry-After and rate limits."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""RTY: retry policy."""
+
+__all__: list[str] = []

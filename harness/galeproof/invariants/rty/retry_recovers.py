@@ -1,0 +1,113 @@
+"""RTY003 retry-recovers."""
+
+from __future__ import annotations
+
+import json
+
+from galeproof.invariants._base import Invariant
+from galeproof.invariants._case import Case, Teller
+from galeproof.model import Finding, Verdict
+from galeproof.model.exchange import Exchange, Operation
+
+__all__ = ["RTY003"]
+
+_TELL = Teller("RTY003", "retry-recovers", "major", "operations")
+_MEND = "retry what the profile declares (statuses and connection failures) and return the value"
+
+
+def check(case: Case) -> Verdict:
+    """RTY003 retry-recovers.
+
+    What it does: a safe operation meets a transient failure that the profile declares retryable,
+    and then a healthy provider. It should succeed, with the provider's own value.
+
+    Why it is bad: a retry policy that never recovers is only load. This is the positive control
+    of the whole family.
+
+    Example: statuses are retried, resets are not; the loop swallows the error and returns None.
+
+    Use instead: retry connection errors and statuses at one place, and return the answer.
+
+    When it is unknown: no retries are declared (undeclared); no such failure came up
+    (not_exercised).
+
+    References: AWS REL05-BP03; gRFC A6.
+    """
+    if case.profile.retry_on is None:
+        return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
+    findings, held = [], 0
+    for operation in case.sound():
+        if operation.kind != "read" or not _recoverable(case, operation):
+            continue
+        problem = _problem(operation)
+        if problem is None:
+            held += 1
+        else:
+            findings.append(Finding(
+                operation.ref, tuple(i for a in operation.attempts for i in a.evidence[:1]),
+                f"{problem} after {_met(operation)}, {len(operation.attempts)} attempts", _MEND))
+    if findings:
+        return _TELL.failed(case, findings, observed=len(findings), limit=0)
+    if not held:
+        return _TELL.unknown(case, case.doubt())
+    return _TELL.passed(case, held)
+
+
+def _recoverable(case: Case, operation: Operation) -> bool:
+    """Every failure met is declared retryable, within the cap, and health came or would have."""
+    words = list(case.history.header.get("words") or [])
+    if not words or words[-1] != "ok":
+        return False  # a storm without end
+    failures = [a for a in operation.attempts if a.word != "ok"]
+    met = len(failures) + len(operation.refusals)
+    cap = case.profile.max_attempts
+    planned = _planned_failures(case)
+    if not met or planned is None or (cap is not None and planned >= cap):
+        return False
+    return all(_declared(case, a) for a in failures) and (
+        not operation.refusals or case.profile.retries("connect"))
+
+
+def _planned_failures(case: Case) -> int | None:
+    """How many attempts the schedule spoils before health."""
+    words = case.history.header.get("words") or []
+    spoiled: int = case.history.header.get("spoiled", len(words) - 1)
+    return spoiled
+
+
+def _declared(case: Case, attempt: Exchange) -> bool:
+    word = attempt.word.split(" ")[0]
+    if attempt.status is not None and attempt.complete:
+        if attempt.status < 400 or not case.profile.retries(attempt.status):
+            return attempt.status < 300 and "fin" not in word  # a slow success is no failure
+        asked = attempt.answer_header("retry-after")
+        most = case.profile.retry_after_max_s
+        return not (asked and asked.isdigit() and (most is None or int(asked) > most))
+    if word in ("rst", "stale"):
+        return case.profile.retries("reset")
+    if word == "fin":
+        return case.profile.retries("truncated") or case.profile.retries("reset")
+    if word == "hang":
+        return case.profile.retries("timeout")
+    return attempt.closed is not None and case.profile.retries("reset")
+
+
+def _problem(operation: Operation) -> str | None:
+    if operation.outcome != "ok":
+        kind = (operation.error or {}).get("type", operation.outcome)
+        return f"the caller got {kind}"
+    value = next((a.value for a in reversed(operation.attempts) if a.value and a.complete), None)
+    said = json.dumps(operation.value)
+    if value is not None and value in said:
+        return None
+    if operation.value is None or value is not None:
+        return f"the caller got {said[:60]} and not the provider's value"
+    return None
+
+
+def _met(operation: Operation) -> str:
+    words = [a.word for a in operation.attempts if a.word != "ok"]
+    return ", ".join(words + ["refused"] * len(operation.refusals))
+
+
+RTY003 = Invariant("RTY003", "retry-recovers", "RTY", "major", check)

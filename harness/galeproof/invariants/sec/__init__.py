@@ -1,0 +1,3 @@
+"""SEC: secrets."""
+
+__all__: list[str] = []

@@ -1,0 +1,84 @@
+"""Finding a canary in text, in every form that careless code gives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote, quote_plus
+
+__all__ = ["Sighting", "find_canary", "forms"]
+
+_FRAGMENT = 12  # base62 characters: beyond chance
+_MASKED = 6
+_HEX = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """How much of a secret was seen, in which form."""
+
+    form: str
+    size: int
+    whole: bool
+
+
+def _base64_cores(secret: bytes) -> list[str]:
+    """The parts of a base64 text that do not depend on what stands around, at 3 alignments."""
+    cores = []
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
+        start = (shift * 4 + 2) // 3
+        end = (shift + len(secret)) * 4 // 3
+        cores.append(text[start + (1 if shift else 0) : end])
+    return cores
+
+
+@lru_cache(maxsize=64)
+def forms(secret: str) -> tuple[tuple[str, str], ...]:
+    """Return (form, text) for each way in which the secret may appear."""
+    raw = secret.encode()
+    found = [
+        ("plain", secret), ("url-encoded", quote(secret, safe="")),
+        ("form-encoded", quote_plus(secret)),
+        ("url-encoded twice", quote(quote(secret, safe=""), safe="")),
+        ("json-escaped", json.dumps(secret)[1:-1]),
+        ("backslash-escaped", secret.encode("unicode_escape").decode()),
+        ("hex", raw.hex()), ("reversed", secret[::-1]),
+    ]
+    found += [("base64", core) for core in _base64_cores(raw)]
+    found += [("base64url", core.replace("+", "-").replace("/", "_"))
+              for core in _base64_cores(raw)]
+    seen: dict[str, str] = {}
+    for name, text in found:
+        seen.setdefault(text, name)
+    return tuple((name, text) for text, name in seen.items() if text)
+
+
+def find_canary(secret: str, text: str) -> Sighting | None:
+    """Return the worst sighting of a secret in a text, or None.
+
+    At most 6 characters shown is masking; 7 to 11 is told, and no leak; 12 are.
+    """
+    joined = re.sub(r"[\r\n]+\s*", "", text)
+    folded = joined.casefold()
+    for name, form in forms(secret):
+        if form.casefold() in folded:
+            return Sighting(name, len(secret), True)
+    body = secret.removeprefix("sk_test_")
+    best = _longest(body, joined)
+    hexed = _longest(secret.encode().hex(), joined.lower())
+    if hexed >= _HEX and hexed // 2 > best:
+        return Sighting("hex fragment", hexed // 2, False)
+    return Sighting("fragment", best, False) if best > _MASKED else None
+
+
+def _longest(secret: str, text: str) -> int:
+    """Length of the longest piece of the secret (over 6) that stands in the text."""
+    best = _MASKED
+    for start in range(len(secret) - _MASKED):
+        while best < len(secret) - start and secret[start : start + best + 1] in text:
+            best += 1
+    return best

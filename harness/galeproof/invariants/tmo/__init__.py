@@ -1,0 +1,3 @@
+"""TMO: timeouts and deadlines."""
+
+__all__: list[str] = []

@@ -1,0 +1,105 @@
+"""TMO006 deadline-covers-retries."""
+
+from __future__ import annotations
+
+from galeproof.invariants._base import Invariant
+from galeproof.invariants._case import Case, Teller
+from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
+from galeproof.model import Finding, Verdict
+from galeproof.model.exchange import Exchange, Operation
+
+__all__ = ["TMO006"]
+
+_TELL = Teller("TMO006", "deadline-covers-retries", "major", "s")
+_MEND = ("keep one deadline for the whole operation: give each attempt and each sleep at most "
+         "what remains of it")
+_LATE_S = 0.05
+
+
+def check(case: Case) -> Verdict:
+    """TMO006 deadline-covers-retries.
+
+    What it does: a client that retries through a lasting outage must be done within its declared
+    deadline, sleeps and attempts included, and start no attempt after it.
+
+    Why it is bad: a caller that waits one second per layer waits minutes in all.
+
+    Example: three attempts of 10 s each under a deadline of 10 s.
+
+    Use instead: min(local timeout, remaining) for every attempt, and no sleep beyond the rest.
+
+    When it is unknown: no deadline is declared (undeclared, with the worst figure seen); no
+    operation met a failure (not_exercised); between the zones (noise).
+
+    References: gRFC A6; Google SRE book, chapter 22.
+    """
+    limit = case.profile.deadline_s
+    met = [o for o in case.sound() if _met_failure(o)]
+    if not met:
+        return _TELL.unknown(case, case.doubt())
+    worst = max((_elapsed_s(o) or _budget(case) for o in met), default=0.0)
+    if limit is None:
+        return _TELL.unknown(case, "undeclared", f"worst seen {worst:.1f} s; to judge: "
+                             "deadline_s = ...", observed=worst)
+    findings, grey, held, timing = [], 0, 0, True
+    for operation in met:
+        elapsed = _elapsed_s(operation)
+        noise = lagged_s(case.history, operation.start.lo_ns,
+                         operation.start.lo_ns + int(fail_beyond_s(limit) * 1e9))
+        late = [a for a in operation.attempts if a.start_lo_ns > operation.start.lo_ns
+                + int((limit + _tolerance_s(case)) * 1e9)]
+        if elapsed is None or elapsed > fail_beyond_s(limit) + noise:
+            timing &= elapsed is not None
+            text = (f"took {elapsed:.2f} s" if elapsed is not None else
+                    f"still running after {_budget(case):g} s")
+            findings.append(Finding(operation.ref, _span(operation),
+                                    f"{text}, deadline {limit:g} s, "
+                                    f"{len(operation.attempts)} attempts", _MEND))
+        elif late and late[0].start_lo_ns / 1e9 - operation.start.lo_ns / 1e9 > limit + (
+                _tolerance_s(case) + noise):
+            findings.append(_late(operation, late[0], limit))
+        elif elapsed <= pass_up_to_s(limit):
+            held += 1
+        else:
+            grey += 1
+    if findings:
+        return _TELL.failed(case, findings, observed=worst, limit=limit, timing=timing)
+    if grey:
+        return _TELL.unknown(case, "noise", "between pass and fail zone", observed=worst,
+                             limit=limit)
+    return _TELL.passed(case, held, observed=worst, limit=limit)
+
+
+def _budget(case: Case) -> float:
+    return float(case.history.header.get("budget_s", 30.0))
+
+
+def _tolerance_s(case: Case) -> float:
+    lag = float(case.history.header.get("lag_p99_ms") or 0.0) / 1000
+    return max(_LATE_S, 0.18 + lag)  # the figure of a starved machine, and this one's lag
+
+
+def _met_failure(operation: Operation) -> bool:
+    """A failure that could make the client retry or wait."""
+    return any(a.word != "ok" and not (a.complete and a.status is not None and a.status < 400)
+               for a in operation.attempts) or bool(operation.refusals)
+
+
+def _elapsed_s(operation: Operation) -> float | None:
+    if operation.over_budget is not None or operation.elapsed_ns is None:
+        return None
+    return operation.elapsed_ns / 1e9
+
+
+def _span(operation: Operation) -> tuple[int, ...]:
+    indices = [operation.start.index] + [a.evidence[0] for a in operation.attempts]
+    return (*indices, operation.end.index) if operation.end else tuple(indices)
+
+
+def _late(operation: Operation, attempt: Exchange, limit: float) -> Finding:
+    at = (attempt.start_lo_ns - operation.start.lo_ns) / 1e9
+    return Finding(operation.ref, (operation.start.index, attempt.evidence[0]),
+                   f"an attempt began at {at:.2f} s, after the deadline of {limit:g} s", _MEND)
+
+
+TMO006 = Invariant("TMO006", "deadline-covers-retries", "TMO", "major", check)

@@ -1,0 +1,200 @@
+"""The one pure function that gives events to operations, strongest evidence first:
+
+reference in the head, reference in the body, a key or correlation id that another attempt of
+exactly one operation carries, one operation at a time. Ambiguity is told, never guessed away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from galeproof.model.exchange import Exchange, Operation
+from galeproof.model.history import Event, History
+
+__all__ = ["Attribution", "attribute"]
+
+_SHARED = ("idempotency-key", "x-request-id", "x-correlation-id", "request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Operations in the order of their start; exchanges that belong to none, or to no one
+    operation for sure."""
+
+    operations: tuple[Operation, ...]
+    strays: tuple[Exchange, ...]
+    ambiguous: tuple[Exchange, ...]
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Every exchange that was given to an operation."""
+        return [a for o in self.operations for a in o.attempts]
+
+
+def attribute(history: History) -> Attribution:
+    """Derive operations and their attempts from a history."""
+    operations = _operations(history)
+    refs = [str(ref).lower() for ref in history.header.get("refs", ())] or list(operations)
+    pattern = re.compile("|".join(map(re.escape, refs))) if refs else None
+    sequential = bool(history.header.get("sequential"))
+    strays, ambiguous, left = [], [], []
+    for exchange in _exchanges(history):
+        found = _references(exchange, pattern)
+        if len(found) > 1:
+            ambiguous.append(exchange)
+            for ref in found:
+                if ref in operations:
+                    operations[ref].ambiguous = True
+        elif len(found) == 1 and (ref := found.pop()) in operations:
+            operations[ref].attempts.append(exchange)
+        else:
+            left.append(exchange)
+    known = _shared_values(operations)
+    for exchange in left:
+        owner = _owner(exchange, operations, known, sequential)
+        if owner is None:
+            strays.append(exchange)
+        else:
+            owner.attempts.append(exchange)
+    for event in history.of("refused"):
+        if event.marker in operations:
+            operations[event.marker].refusals.append(event)
+    for operation in operations.values():
+        operation.attempts.sort(key=lambda a: (a.start_lo_ns, a.x or 0))
+    return Attribution(tuple(operations.values()), tuple(strays), tuple(ambiguous))
+
+
+def _operations(history: History) -> dict[str, Operation]:
+    found: dict[str, Operation] = {}
+    for event in history.of("op_start", "op_end", "over_budget"):
+        ref = event.marker
+        if ref is None:
+            continue
+        if event.kind == "op_start":
+            found[ref] = Operation(ref, str(event.data.get("name", "")),
+                                   str(event.data.get("kind", "")), event)
+        elif ref in found and event.kind == "op_end":
+            found[ref].end = event
+        elif ref in found:
+            found[ref].over_budget = event
+    return found
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(n), str(v)) for n, v in value or ())
+
+
+def _exchanges(history: History) -> list[Exchange]:
+    found: dict[int, Exchange] = {}
+    bare: list[Exchange] = []
+    accepted: dict[int, Event] = {}
+    for event in history.events:
+        number = event.data.get("x")
+        if event.kind == "accept" and event.connection is not None:
+            accepted[event.connection] = event
+        elif event.kind == "head" and number is not None:
+            found[number] = _begun(event)
+        elif event.kind == "close" and number is None and event.data.get("planned"):
+            bare.append(_bare(event, accepted))
+        elif number in found:
+            _take(found[number], event)
+    return [*found.values(), *bare]
+
+
+def _begun(event: Event) -> Exchange:
+    data = event.data
+    return Exchange(
+        data["x"], event.connection, event.lo_ns, event.hi_ns, str(data.get("method", "")),
+        str(data.get("target", "")), _pairs(data.get("headers")), word=str(data.get("word", "ok")),
+        step=data.get("step"), lane=str(data.get("lane", "clean")), nth=int(data.get("nth", 1)),
+        by=str(data.get("by", "none")), marker=event.marker, evidence=[event.index])
+
+
+def _bare(event: Event, accepted: dict[int, Event]) -> Exchange:
+    """A connection that the tap ended by plan before any request."""
+    begun = accepted.get(event.connection or 0, event)
+    return Exchange(
+        None, event.connection, begun.lo_ns, begun.hi_ns, closed=str(event.data["done"]),
+        word=f"{event.data['done']} after accept", end_lo_ns=event.lo_ns, end_hi_ns=event.hi_ns,
+        evidence=[begun.index, event.index])
+
+
+def _take(exchange: Exchange, event: Event) -> None:
+    exchange.evidence.append(event.index)
+    data = event.data
+    match event.kind:
+        case "request_end":
+            exchange.whole, exchange.body = True, str(data.get("body", ""))
+        case "read":
+            exchange.whole = True
+        case "answer":
+            exchange.answered_bytes = data["total"]
+            exchange.end_lo_ns, exchange.end_hi_ns = event.lo_ns, event.hi_ns
+            if "status" in data:
+                exchange.status = data["status"]
+                exchange.answer_headers = _pairs(data.get("headers"))
+        case "answer_end":
+            exchange.complete = True
+        case "close":
+            exchange.closed = data["done"]
+            if data.get("planned") and data["planned"] != data["done"]:
+                exchange.unplanned = f"planned {data['planned']}, done {data['done']}"
+            if exchange.end_lo_ns is None:
+                exchange.end_lo_ns, exchange.end_hi_ns = event.lo_ns, event.hi_ns
+        case "client_fin":
+            if exchange.client_left_ns is None:
+                exchange.client_left_ns = event.lo_ns
+        case "gone":
+            if exchange.client_left_ns is None and data.get("how") != "ended":
+                exchange.client_left_ns = event.lo_ns
+        case "answered":
+            exchange.value = data.get("value")
+        case "effect":
+            exchange.effects.append(str(data["effect"]))
+        case "fault_unplanned":
+            exchange.unplanned = str(data["what"])
+        case "opaque":
+            exchange.opaque = True
+
+
+def _references(exchange: Exchange, pattern: re.Pattern[str] | None) -> set[str]:
+    if pattern is None:
+        return set()
+    head = "\n".join([exchange.target, *(v for _, v in exchange.headers)]).lower()
+    found = set(pattern.findall(head)) or set(pattern.findall(unquote(head)))
+    if found:
+        return found
+    in_body = set(pattern.findall(exchange.body.lower()))
+    return in_body if len(in_body) == 1 else set()
+
+
+def _shared_values(operations: dict[str, Operation]) -> dict[str, str | None]:
+    """Map each key or correlation id to the one operation that carries it, or to None."""
+    known: dict[str, str | None] = {}
+    for ref, operation in operations.items():
+        for attempt in operation.attempts:
+            for name in _SHARED:
+                value = attempt.header(name)
+                if value:
+                    known[value] = ref if known.get(value, ref) == ref else None
+    return known
+
+
+def _owner(exchange: Exchange, operations: dict[str, Operation], known: dict[str, str | None],
+           sequential: bool) -> Operation | None:
+    for name in _SHARED:
+        ref = known.get(exchange.header(name) or "")
+        if ref:
+            return operations[ref]
+    if not sequential or exchange.by == "none" and exchange.x is not None and (
+            exchange.marker is None and exchange.headers):
+        return None
+    running: Sequence[Operation] = [
+        o for o in operations.values()
+        if o.start.lo_ns <= exchange.start_hi_ns
+        and (o.end is None or exchange.start_lo_ns <= o.end.lo_ns)]
+    return running[0] if len(running) == 1 else None

@@ -1,0 +1,105 @@
+"""Exchanges and operations, derived from a history; nothing here is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from galeproof.model.history import Event
+
+__all__ = ["Exchange", "Operation"]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and what came of it.
+
+    Attributes:
+        x: The exchange's number; None for a connection that carried no request.
+        start_lo_ns, start_hi_ns: When its head began, and when it was whole.
+        whole: The request arrived whole (the origin read it, or the tap saw its end).
+        status: Final status, or None.
+        complete: The whole answer has left the tap.
+        end_lo_ns, end_hi_ns: Interval of the last write of the answer, or of the tap's close.
+        word: What was planned for this attempt.
+        closed: ``rst`` or ``fin`` where the tap ended the connection.
+        evidence: Indices of its events.
+    """
+
+    x: int | None
+    connection: int | None
+    start_lo_ns: int
+    start_hi_ns: int
+    method: str = ""
+    target: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    word: str = "ok"
+    step: int | None = None
+    lane: str = "clean"
+    nth: int = 1
+    by: str = "none"
+    marker: str | None = None
+    whole: bool = False
+    status: int | None = None
+    answer_headers: tuple[tuple[str, str], ...] = ()
+    complete: bool = False
+    answered_bytes: int = 0
+    end_lo_ns: int | None = None
+    end_hi_ns: int | None = None
+    closed: str | None = None
+    client_left_ns: int | None = None
+    value: str | None = None
+    effects: list[str] = field(default_factory=list)
+    unplanned: str | None = None
+    opaque: bool = False
+    evidence: list[int] = field(default_factory=list)
+
+    def header(self, name: str) -> str | None:
+        """Return a request header's first value (name in any case), or None."""
+        return next((v for n, v in self.headers if n.lower() == name.lower()), None)
+
+    def answer_header(self, name: str) -> str | None:
+        """Return an answer header's first value, or None."""
+        return next((v for n, v in self.answer_headers if n.lower() == name.lower()), None)
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation with its attempts in order."""
+
+    ref: str
+    name: str
+    kind: str
+    start: Event
+    end: Event | None = None
+    over_budget: Event | None = None
+    attempts: list[Exchange] = field(default_factory=list)
+    refusals: list[Event] = field(default_factory=list)
+    ambiguous: bool = False
+
+    @property
+    def outcome(self) -> str | None:
+        """``ok``, ``failed``, ``killed``, or None where it never ended."""
+        return str(self.end.data["outcome"]) if self.end else None
+
+    @property
+    def value(self) -> Any:
+        """What the caller got."""
+        return self.end.data.get("value") if self.end else None
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """The error that the caller got."""
+        return self.end.data.get("error") if self.end else None
+
+    @property
+    def elapsed_ns(self) -> int | None:
+        """From start to end, or None."""
+        return self.end.lo_ns - self.start.lo_ns if self.end else None
+
+    @property
+    def unplanned(self) -> str | None:
+        """What the harness did otherwise than planned, if anything."""
+        return next((a.unplanned for a in self.attempts if a.unplanned), None)
