@@ -14,7 +14,7 @@ RAW = [
 def test_events_come_in_order_of_their_instants():
     """Records of several witnesses are merged on the one clock."""
     history = make_history({"seed": 1}, RAW, start_ns=3)
-    assert [("op_start", 0, 0), ("head", 4, 6)] == [(e.kind, e.lo_ns, e.hi_ns) for e in history]
+    assert [(e.kind, e.lo_ns, e.hi_ns) for e in history] == [("op_start", 0, 0), ("head", 4, 6)]
 
 
 def test_a_history_survives_its_stored_form():

@@ -81,7 +81,7 @@ def test_each_cut_arrives_as_planned_after_exactly_its_bytes(world, storm, kind,
     closes = [e[6] for e in world.events if e[3] == "close"]
     assert [(kind, kind)] == [(c["planned"], c["done"]) for c in closes]
     assert effects == sum(e[3] == "effect" for e in world.events)
-    assert [] == [e[6] for e in world.events if e[3] == "fault_unplanned"]
+    assert [e[6] for e in world.events if e[3] == "fault_unplanned"] == []
 
 
 def test_three_attempts_ride_three_lanes_and_no_toxic_changes_in_mid_run(world, storm):
@@ -93,12 +93,12 @@ def test_three_attempts_ride_three_lanes_and_no_toxic_changes_in_mid_run(world, 
     seen = [ask(world.port) for _ in range(3)]
     world.call("end")
     heads = [e for e in world.events if e[3] == "head"]
-    assert ["fin", "rst", "fin"] == [kind for _, kind in seen]
-    assert ["slow", "reset", "clean"] == [e[6]["lane"] for e in heads]
+    assert [kind for _, kind in seen] == ["fin", "rst", "fin"]
+    assert [e[6]["lane"] for e in heads] == ["slow", "reset", "clean"]
     reads = {e[6]["x"] for e in world.events if e[3] == "read"}
     assert {e[6]["x"] for e in heads} == reads
     lanes = {e[6]["lane"]: e[6] for e in world.events if e[3] == "lane_closed"}
-    assert (True, 0) == (lanes["reset"]["planned"], lanes["reset"]["down"])
+    assert (lanes["reset"]["planned"], lanes["reset"]["down"]) == (True, 0)
     first_answer = next(e for e in world.events if e[3] == "answer")
     assert first_answer[1] - heads[0][0] >= 200e6
 
@@ -110,7 +110,7 @@ def test_two_busy_answers_then_success_on_one_lane(world, storm):
         ask(world.port)
     world.call("end")
     answers = [e[6]["status"] for e in world.events if e[3] == "answer" and "status" in e[6]]
-    assert [503, 503, 200] == answers
+    assert answers == [503, 503, 200]
     assert {"clean"} == {e[6]["lane"] for e in world.events if e[3] == "head"}
 
 
@@ -126,9 +126,9 @@ def test_a_refused_port_refuses_and_then_listens_again(world, storm):
             break
         except ConnectionRefusedError:
             continue
-    assert "fin" == kind and size > 0
+    assert kind == "fin" and size > 0
     world.call("end")
-    assert 1 == sum(e[3] == "refused" for e in world.events)
+    assert sum(e[3] == "refused" for e in world.events) == 1
 
 
 def test_a_reset_on_accept_comes_before_any_byte(world, storm):
@@ -140,7 +140,7 @@ def test_a_reset_on_accept_comes_before_any_byte(world, storm):
         first = ask(world.port)
     except (ConnectionResetError, BrokenPipeError):
         first = (0, "rst")
-    assert (0, "rst") == first
-    assert "fin" == ask(world.port)[1]
+    assert first == (0, "rst")
+    assert ask(world.port)[1] == "fin"
     world.call("end")
-    assert 1 == sum(e[3] == "head" for e in world.events)
+    assert sum(e[3] == "head" for e in world.events) == 1

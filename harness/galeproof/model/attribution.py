@@ -190,8 +190,8 @@ def _owner(exchange: Exchange, operations: dict[str, Operation], known: dict[str
         ref = known.get(exchange.header(name) or "")
         if ref:
             return operations[ref]
-    if not sequential or exchange.by == "none" and exchange.x is not None and (
-            exchange.marker is None and exchange.headers):
+    if not sequential or (exchange.by == "none" and exchange.x is not None and (
+            exchange.marker is None and exchange.headers)):
         return None
     running: Sequence[Operation] = [
         o for o in operations.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 __all__ = ["REASONS", "SEVERITIES", "Finding", "Outcome", "Verdict", "combine"]
@@ -22,7 +22,7 @@ REASONS = (
 SEVERITIES = ("minor", "major", "critical")
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """The three answers of a judge."""
 
     PASS = "PASS"
@@ -97,7 +97,7 @@ class Verdict:
         }
 
 
-def combine(verdicts: list[Verdict], *, whole: bool = True) -> Verdict:
+def combine(verdicts: list[Verdict]) -> Verdict:
     """Make one verdict of the verdicts of several schedules, for one invariant.
 
     FAIL if one shows it; PASS if every schedule that applies held (a schedule that did
@@ -105,10 +105,8 @@ def combine(verdicts: list[Verdict], *, whole: bool = True) -> Verdict:
 
     Args:
         verdicts: At least one, all of one code.
-        whole: Whether every schedule that the invariant names was run.
     """
     first = verdicts[0]
-    names = tuple(dict.fromkeys(s for v in verdicts for s in v.scenarios))
     fails = [v for v in verdicts if v.outcome is Outcome.FAIL]
     unknown = [v for v in verdicts if v.outcome is Outcome.UNKNOWN]
     passed = [v for v in verdicts if v.outcome is Outcome.PASS]
@@ -127,8 +125,7 @@ def combine(verdicts: list[Verdict], *, whole: bool = True) -> Verdict:
         witnesses=sum(v.witnesses for v in pool), total=sum(v.total for v in pool),
         note=chosen.note, findings=tuple(f for v in fails for f in v.findings),
         timing=chosen.timing,
-        scenarios=names if chosen.outcome is not Outcome.FAIL else tuple(
-            dict.fromkeys(s for v in fails for s in v.scenarios)),
+        scenarios=tuple(dict.fromkeys(s for v in pool for s in v.scenarios)),
     )
 
 

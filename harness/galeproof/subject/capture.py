@@ -70,7 +70,7 @@ class Capture:
         if self._descriptors:
             with contextlib.suppress(Exception):
                 stream.flush()
-            file = tempfile.TemporaryFile()
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _written
             self._saved.append((number, os.dup(number), file))
             os.dup2(file.fileno(), number)
 

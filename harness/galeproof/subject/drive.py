@@ -56,22 +56,34 @@ async def drive(
         The outcomes; an operation that outlived its budget is ``killed``.
     """
     driven = Driven({}, [])
+    running: set[str] = set()
     limit = asyncio.Semaphore(concurrent)
+
+    async def spent() -> None:
+        """A budget is spent: cut off every operation that runs, once."""
+        if driven.stuck:
+            return
+        driven.stuck += sorted(running)
+        for ref in driven.stuck:
+            recorder.add("controller", "over_budget", None, ref)
+        await cut_off()
 
     async def one(call: Call) -> None:
         if driven.stuck:
             limit.release()
-            return  # its connections are cut: what would follow proves nothing
+            return  # connections are cut: what would follow proves nothing
         try:
             if announce:
                 await announce(call.ref)
-            outcome = await _observe(instance, call, recorder, budget_s, cut_off, driven)
+            running.add(call.ref)
+            outcome = await _observe(instance, call, recorder, budget_s, spent, driven)
             driven.outcomes[call.ref] = outcome
             recorder.add("subject", "op_end", None, call.ref, lo_ns=outcome.end_ns,
                          outcome=outcome.outcome, value=outcome.value, error=outcome.error)
             if announce:
                 await announce(None)
         finally:
+            running.discard(call.ref)
             limit.release()
 
     tasks = []
@@ -85,19 +97,18 @@ async def drive(
 
 
 async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s: float,
-                   cut_off: Callable[[], Awaitable[None]], driven: Driven) -> Outcome:
+                   spent: Callable[[], Awaitable[None]], driven: Driven) -> Outcome:
     start = now_ns()
     recorder.add("subject", "op_start", None, call.ref, lo_ns=start, name=call.operation,
                  kind=call.kind, amount=call.args.get("amount"), instance=1)
     task = asyncio.ensure_future(instance.call(call.operation, call.args))
     done, _ = await asyncio.wait({task}, timeout=budget_s)
-    if done:
+    if not done:
+        await spent()
+        done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
+    if done and call.ref not in driven.stuck:
         return task.result()
-    recorder.add("controller", "over_budget", None, call.ref)
-    driven.stuck.append(call.ref)
-    await cut_off()
-    done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
     if not done:
         task.cancel()
     return Outcome("killed", None, {"type": "galeproof.Killed", "text":
-                   f"still waiting after {budget_s:g} s", "chain": []}, start, now_ns())
+                   f"still running after {budget_s:g} s", "chain": []}, start, now_ns())

@@ -120,10 +120,10 @@ def _wanted(function: Any, given: Mapping[str, Any], skip: int = 0) -> dict[str,
 class DriverInstance:
     """A driver process that speaks JSON lines, or ``module:attribute`` run by ours."""
 
-    def __init__(self, command: list[str], *, ours: bool = False,
+    def __init__(self, command: list[str], *, log: Path | None = None,
                  env: Mapping[str, str] | None = None) -> None:
         self.description = SubjectDescription(" ".join(command), {}, {}, True)
-        self._command, self._env, self._ours = command, env, ours
+        self._command, self._env, self._log = command, env, log
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
@@ -132,12 +132,17 @@ class DriverInstance:
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
-    def of_target(cls, target: str) -> DriverInstance:
-        """Return an instance that runs ``module:attribute`` in a process of its own."""
+    def of_target(cls, target: str, log: Path | None = None) -> DriverInstance:
+        """Return an instance that runs ``module:attribute`` in a process of its own.
+
+        Args:
+            target: ``module:attribute``.
+            log: Where its stderr is appended; ours if None.
+        """
         source = str(Path(galeproof.__file__).parent.parent)
         code = (f"import sys; sys.path[:0] = [{str(Path.cwd())!r}, {source!r}]; "
                 "from galeproof.subject.pydriver import main; main(sys.argv[1])")
-        return cls([sys.executable, "-c", code, target], ours=True)
+        return cls([sys.executable, "-c", code, target], log=log)
 
     async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
         """Start the process and wait for its ready line.
@@ -145,9 +150,12 @@ class DriverInstance:
         Raises:
             SubjectError: It did not get ready.
         """
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            env=dict(self._env) if self._env else None, limit=1 << 24, start_new_session=True)
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self._log.open("ab")) if self._log else None
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=log, env=dict(self._env) if self._env else None, limit=1 << 24,
+                start_new_session=True)
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
         self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})

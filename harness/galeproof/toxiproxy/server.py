@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galeproof.errors import EngineError
+import contextlib
 
 __all__ = ["VERSION", "RunningServer", "build_server", "cache_dir", "find_server", "start_server",
            "version_of"]
@@ -40,10 +41,8 @@ class RunningServer:
     async def stop(self) -> None:
         """Kill it by its process object and wait until it is gone."""
         if self.process.returncode is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
-            except ProcessLookupError:
-                pass
         await self.process.wait()
 
 

@@ -99,6 +99,9 @@ class Child:
         if name == "operation":
             await self.tap.operation(args["ref"])
             return {}
+        if name == "spec":
+            self.origin.operations[args["ref"]] = args["spec"]
+            return {}
         if name == "end":
             return await self._end_run()
         if name == "cut_off":

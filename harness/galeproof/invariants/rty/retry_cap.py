@@ -6,6 +6,7 @@ from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
+import itertools
 
 __all__ = ["RTY001"]
 
@@ -63,7 +64,7 @@ def _failing(operation: Operation, cap: int) -> bool:
 def _count(operation: Operation) -> int:
     attempts = operation.attempts
     resent = sum(_transparent(first, second)
-                 for first, second in zip(attempts, attempts[1:], strict=False))
+                 for first, second in itertools.pairwise(attempts))
     return len(attempts) - min(resent, 1)
 
 
@@ -76,7 +77,7 @@ def _transparent(first: Exchange, second: Exchange) -> bool:
 
 def _gap_list(operation: Operation) -> list[float]:
     starts = [a.start_lo_ns for a in operation.attempts]
-    return [(b - a) / 1e9 for a, b in zip(starts, starts[1:], strict=False)]
+    return [(b - a) / 1e9 for a, b in itertools.pairwise(starts)]
 
 
 def _gaps(operation: Operation) -> str:

@@ -78,11 +78,14 @@ def _planned_failures(case: Case) -> int | None:
 def _declared(case: Case, attempt: Exchange) -> bool:
     word = attempt.word.split(" ")[0]
     if attempt.status is not None and attempt.complete:
-        if attempt.status < 400 or not case.profile.retries(attempt.status):
-            return attempt.status < 300 and "fin" not in word  # a slow success is no failure
+        if attempt.status < 400:
+            return word in ("lane", "drip")  # a slow success is no failure
+        if not case.profile.retries(attempt.status):
+            return False
         asked = attempt.answer_header("retry-after")
-        most = case.profile.retry_after_max_s
-        return not (asked and asked.isdigit() and (most is None or int(asked) > most))
+        most = min((v for v in (case.profile.retry_after_max_s, case.profile.deadline_s)
+                    if v is not None), default=0.0)
+        return not (asked and asked.isdigit() and int(asked) >= most)
     if word in ("rst", "stale"):
         return case.profile.retries("reset")
     if word == "fin":

@@ -36,6 +36,7 @@ def check(case: Case) -> Verdict:
     limit = case.profile.read_timeout_s
     findings: list[Finding] = []
     held: list[float] = []
+    holding: set[str] = set()
     grey = waiting = 0
     for operation in case.sound():
         for index, attempt in enumerate(operation.attempts):
@@ -50,6 +51,7 @@ def check(case: Case) -> Verdict:
                     findings.append(_still(operation, attempt, limit, _budget(case)))
             elif limit is None or waited <= pass_up_to_s(limit):
                 held.append(waited)
+                holding.add(operation.ref)
             elif waited > fail_beyond_s(limit) + lagged_s(
                     case.history, attempt.start_lo_ns, attempt.start_hi_ns + int(waited * 1e9)):
                 findings.append(Finding(
@@ -70,7 +72,7 @@ def check(case: Case) -> Verdict:
     if not held:
         return _TELL.unknown(case, case.doubt())
     note = "" if limit is not None else f"undeclared; gave up after {worst:.2f} s"
-    return _TELL.passed(case, len(held), observed=worst, limit=limit, note=note)
+    return _TELL.passed(case, len(holding), observed=worst, limit=limit, note=note)
 
 
 def _budget(case: Case) -> float:

@@ -7,7 +7,14 @@ import socket
 from collections.abc import Callable
 from random import Random
 
-from galeproof.toxiproxy.embedded._address import AddressError, bind, port_of, resolve, split, text_of
+from galeproof.toxiproxy.embedded._address import (
+    AddressError,
+    bind,
+    port_of,
+    resolve,
+    split,
+    text_of,
+)
 from galeproof.toxiproxy.embedded._connection import Connection, Endpoint
 from galeproof.toxiproxy.embedded._stage import Toxic
 

@@ -1,0 +1,109 @@
+"""Commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from galeproof.errors import HarnessError, UsageError
+from galeproof.invariants import INVARIANTS
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+                  help="Blow a storm at your HTTP client. Get verdicts that are true.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]
+DEFAULT_OUTPUT = Path(".galeproof")
+
+
+@app.command()
+def run(
+    what: Annotated[list[str] | None, typer.Argument(
+        metavar="[SCENARIO|FILE|CODE]...", help="Scenarios, files or invariant codes; "
+        "all that ship if left out.")] = None,
+    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
+                                                     "module:attribute.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
+    as_json: Json = False,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Run scenarios against a subject and judge what went over the wire."""
+    from galeproof.cli.running import run_command
+
+    raise typer.Exit(run_command(what or [], subject, engine, seed, as_json, output))
+
+
+@app.command()
+def replay(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
+    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    as_json: Json = False,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Drive the subject of a kept run again: same scenarios, same seed."""
+    from galeproof.cli.running import replay_command
+
+    raise typer.Exit(replay_command(run_folder, code, engine, as_json, output))
+
+
+@app.command()
+def judge(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    as_json: Json = False,
+) -> None:
+    """Judge the kept histories of a run again; nothing is driven."""
+    from galeproof.cli.running import judge_command
+
+    raise typer.Exit(judge_command(run_folder, as_json))
+
+
+@app.command()
+def invariants(as_json: Json = False) -> None:
+    """List the invariants that are built."""
+    rows: list[dict[str, Any]] = [
+        {"code": i.code, "name": i.name, "family": i.family, "severity": i.severity}
+        for i in INVARIANTS.values()]
+    if as_json:
+        print(json.dumps({"schema": 1, "invariants": rows}))
+        return
+    for row in rows:
+        print(f"{row['code']}  {row['name']:<28} {row['severity']}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = app(argv, standalone_mode=False)
+        return int(code or 0)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except UsageError as error:
+        return _refuse(str(error), 2)
+    except HarnessError as error:
+        return _refuse(str(error), 4 if type(error).__name__ == "WorldError" else 2)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # click's own errors: an unknown option, say
+            return _refuse(error.format_message(), 2)
+        if type(error).__name__ == "Abort":
+            return 130
+        raise
+
+
+def _refuse(message: str, code: int) -> int:
+    print(f"galeproof: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,181 @@
+"""What ``run``, ``replay`` and ``judge`` do."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from galeproof import __version__
+from galeproof.errors import UsageError
+from galeproof.invariants import INVARIANTS
+from galeproof.kernel.chance import new_seed
+from galeproof.model import Verdict, parse_profile
+from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.runner import (
+    RunFolder,
+    Station,
+    Subject,
+    judge_runs,
+    read_run,
+    run_catalogue,
+    subject_of,
+)
+from galeproof.runner.catalogue import CatalogueResult
+from galeproof.runner.config import Config, load_config
+from galeproof.runner.judging import expected_of
+from galeproof.scenario import Scenario, find, load_scenario, shipped
+
+__all__ = ["judge_command", "replay_command", "run_command"]
+
+
+def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
+    """Turn the command's words into scenarios and codes.
+
+    Raises:
+        UsageError: A word is neither a scenario, a file, nor a code.
+    """
+    known = frozenset(INVARIANTS)
+    codes = frozenset(word for word in what if word in known)
+    paths = [find(word) for word in what if word not in known]
+    if not paths:
+        paths = shipped()
+    scenarios = [load_scenario(path, known) for path in paths]
+    if codes and len(codes) == len(what):
+        scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
+    return scenarios, codes or None
+
+
+def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed: int | None,
+                as_json: bool, output: Path) -> int:
+    """Run, judge, keep, print; return the exit code."""
+    config = load_config(Path.cwd())
+    scenarios, codes = choose(what)
+    subject = config.subject(subject_name)
+    return _carry_out(config, subject, scenarios, codes, engine,
+                      new_seed() if seed is None else seed, as_json, output)
+
+
+def replay_command(path: Path, code: str | None, engine: str | None, as_json: bool,
+                   output: Path) -> int:
+    """Drive the kept run's subject again."""
+    facts, _, files = read_run(path)
+    if not facts.get("target"):
+        raise UsageError(f"{path}: the subject was made inside a test; run that test again with "
+                         f"--galeproof-seed={facts['seed']}")
+    if code is not None and code not in INVARIANTS:
+        raise UsageError(f"{code!r}: no such invariant; known: {', '.join(INVARIANTS)}")
+    subject = subject_of(facts["target"], parse_profile(facts["profile"], str(path)),
+                         facts["subject"])
+    scenarios = [load_scenario(file, frozenset(INVARIANTS)) for file in files]
+    if code is not None:
+        scenarios = [s for s in scenarios if code in s.expect.exercised] or scenarios
+    codes = frozenset([code]) if code else None
+    config = dataclasses.replace(load_config(Path.cwd()), fail_on=facts["fail_on"])
+    return _carry_out(config, subject, scenarios, codes,
+                      engine or facts.get("engine_option", "auto"), facts["seed"], as_json, output)
+
+
+def judge_command(path: Path, as_json: bool) -> int:
+    """Judge the kept histories again."""
+    facts, runs, _ = read_run(path)
+    verdicts = judge_runs(runs, frozenset(facts["codes"]) if facts.get("codes") else None)
+    code = exit_code(verdicts, fail_on=facts["fail_on"],
+                     expected={c for r in runs for c in expected_of(r.history)},
+                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+    _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, str(path))
+    return code
+
+
+def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
+               codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
+               output: Path) -> int:
+    folder = RunFolder.new(output)
+    subject = subject.logging_to(folder.path / "subject.log")
+    say: Callable[[str], None] = (lambda text: None) if as_json else _say
+    with Station(engine, seed=seed, log=folder.path / "toxiproxy.log") as station:
+        say(f"galeproof {__version__}  engine {station.engine}  seed {seed}  "
+            f"subject {subject.name}")
+        number = iter(range(1, len(scenarios) + 1))
+        result = asyncio.run(run_catalogue(
+            station, subject, scenarios, seed, codes,
+            lambda name: say(f"  [{next(number)}/{len(scenarios)}] {name}")))
+        facts = _facts(config, subject, scenarios, codes, engine, station.engine, seed, result)
+    sources = {scenario.name: scenario.source for scenario in scenarios}
+    for judged in result.judged:
+        name = str(judged.history.header["scenario"])
+        folder.keep(name, judged, sources[name], single=len(facts["scenarios"]) == 1)
+    folder.write("run.json", facts)
+    code = exit_code(result.verdicts, fail_on=config.fail_on, expected=result.expected(),
+                     invalid=bool(result.invalid), fault=bool(result.fault))
+    document = _document(facts, result.verdicts, code, str(folder.path))
+    folder.write("verdicts.json", document)
+    folder.mark_latest()
+    _print(document, result.verdicts, as_json, str(folder.path))
+    if not as_json:
+        _closing(result, code, folder.path)
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
+           codes: frozenset[str] | None, option: str, engine: str, seed: int,
+           result: CatalogueResult) -> dict[str, Any]:
+    kept = [str(j.history.header["scenario"]) for j in result.judged]
+    return {
+        "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
+        "seed": seed, "subject": subject.name, "target": subject.target,
+        "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
+        "fail_on": config.fail_on, "codes": sorted(codes) if codes else None,
+        "scenarios": kept or [s.name for s in scenarios], "invalid": result.invalid,
+        "fault": result.fault,
+        "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped},
+    }
+
+
+def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
+              path: str) -> dict[str, Any]:
+    rows = []
+    for verdict in verdicts:
+        row = dict(verdict.as_json())
+        row["not_run"] = sorted(facts.get("not_applicable") or {})
+        row["findings"] = [{**f, "replay": f"galeproof replay {path} {verdict.code}"}
+                           for f in row["findings"]]
+        rows.append(row)
+    return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
+            "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
+            "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows}
+
+
+def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
+           path: str) -> None:
+    if as_json:
+        print(json.dumps(document))
+        return
+    for line in table_lines(verdicts, f"galeproof replay {path}"):
+        print(line)
+
+
+def _closing(result: CatalogueResult, code: int, path: Path) -> None:
+    for run in result.runs:
+        if run.skipped:
+            print(f"not run  {run.scenario}: {run.skipped}")
+    for judged in result.judged:
+        for verdict in result.verdicts:
+            shown = next((f.operation for f in verdict.findings
+                          if f.operation in judged.history.header["refs"]), None)
+            if shown and judged.history.header["scenario"] == verdict.scenarios[0]:
+                print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
+                print("\n".join(wire_lines(judged.history, shown)))
+    words = {0: "every exercised invariant holds", 1: "findings", 3: f"INVALID: {result.invalid}",
+             4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
+    lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
+    print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < 20 else 'not quiet'}); run kept in {path}")
+    print(f"galeproof: {words.get(code, code)} (exit {code})")

@@ -1,0 +1,45 @@
+"""Pact contracts: one mock server per interaction, pact files, guarded verification.
+
+It needs the extra `pact`, which is imported when first used. It imports `errors` of galeproof and
+nothing else, and knows nothing of taps, lanes and storms.
+"""
+
+from __future__ import annotations
+
+from galeproof.contract.baseline import run_baseline
+from galeproof.contract.errors import ContractError
+from galeproof.contract.interaction import (
+    Interaction,
+    Request,
+    Response,
+    State,
+    check_interactions,
+)
+from galeproof.contract.library import load_pact
+from galeproof.contract.mock import Fragment, MockProvider, serve
+from galeproof.contract.pactfile import PactFile, pact_name, read_pact, render_pact, write_pact
+from galeproof.contract.secrets import PLACEHOLDER, find_secrets
+from galeproof.contract.verify import InteractionResult, verify_provider
+
+__all__ = [
+    "PLACEHOLDER",
+    "ContractError",
+    "Fragment",
+    "Interaction",
+    "InteractionResult",
+    "MockProvider",
+    "PactFile",
+    "Request",
+    "Response",
+    "State",
+    "check_interactions",
+    "find_secrets",
+    "load_pact",
+    "pact_name",
+    "read_pact",
+    "render_pact",
+    "run_baseline",
+    "serve",
+    "verify_provider",
+    "write_pact",
+]

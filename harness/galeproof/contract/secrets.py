@@ -1,0 +1,63 @@
+"""Finding secrets in a pact before it is written: Pact itself redacts nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+__all__ = ["PLACEHOLDER", "find_secrets"]
+
+# what a credential in a contract must contain
+PLACEHOLDER = "placeholder"
+
+_SENSITIVE = re.compile(
+    r"^(proxy-)?authorization$|cookie|passw|secret|token|api[-_]?key|credential", re.IGNORECASE
+)
+_SHAPES = re.compile(
+    r"canary|eyJ[\w-]{8,}\.|\bAKIA[0-9A-Z]{16}|\bgh[pousr]_\w{20,}|\bsk[-_](live|test)[-_]\w+"
+    r"|-----BEGIN",
+    re.IGNORECASE,
+)
+
+
+def find_secrets(document: Any, secrets: Iterable[str] = ()) -> list[str]:
+    """Look for credentials that are no placeholders.
+
+    Args:
+        document: A pact, as JSON values.
+        secrets: Strings that must not occur in any case, the canaries of a run for instance.
+
+    Returns:
+        One sentence per place; it names the place, never the value.
+    """
+    known = tuple(secret for secret in secrets if secret)
+    found = []
+    for path, sensitive, text in _strings(document, "pact", False):
+        if any(secret in text for secret in known):
+            found.append(f"{path}: holds one of the run's secrets")
+        elif _SHAPES.search(text):
+            found.append(f"{path}: looks like a secret")
+        elif sensitive and PLACEHOLDER not in text:
+            found.append(f"{path}: a credential must be a placeholder (containing {PLACEHOLDER!r})")
+    return found
+
+
+def _strings(
+    value: Any, path: str, sensitive: bool, ruled: bool = False
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield every string with its place, and whether its key says that it is a credential."""
+    if isinstance(value, str):
+        yield path, sensitive, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield f"{path} (a key)", False, key
+            below = sensitive or bool(_SENSITIVE.search(key))
+            # rules repeat the headers' names, but hold patterns instead of values
+            in_rules = ruled or key == "matchingRules"
+            yield from _strings(item, f"{path}.{key}", below and not in_rules, in_rules)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _strings(item, f"{path}[{number}]", sensitive, ruled)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and sensitive:
+        yield path, sensitive, str(value)

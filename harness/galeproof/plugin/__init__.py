@@ -1,0 +1,139 @@
+"""The pytest plugin ``galeproof``. Imports nothing heavy until a test uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from galeproof.plugin.gale import Gale
+    from galeproof.plugin.share import Shared
+
+__all__ = ["gale", "gale_subject", "pytest_addoption", "pytest_collect_file", "pytest_configure",
+           "pytest_generate_tests", "pytest_report_header", "pytest_unconfigure"]
+
+_SHARED = "_galeproof_shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's options."""
+    group = parser.getgroup("galeproof", "storms for HTTP API clients")
+    group.addoption("--galeproof-engine", default="auto",
+                    help="auto, toxiproxy, embedded, or a Toxiproxy's URL")
+    group.addoption("--galeproof-seed", type=int, default=None, help="seed of the run")
+    group.addoption("--galeproof-output", default=".galeproof", help="where runs are kept")
+    group.addoption("--galeproof-effort", choices=("quick", "ci", "nightly"), default="quick",
+                    help="how much the harness checks itself")
+    group.addoption("--galeproof-scenario", action="append", default=[],
+                    help="only these scenarios")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers, and settle the seed: the controller draws it, workers are given it."""
+    config.addinivalue_line("markers", "scenario(*names): run this test in these scenarios")
+    config.addinivalue_line("markers", "profile(**promises): what the subject promises")
+    config.addinivalue_line("markers", "expect_unknown(*codes): these may end UNKNOWN")
+    given = getattr(config, "workerinput", {}).get("galeproof_seed")
+    seed = config.getoption("--galeproof-seed")
+    if seed is None:
+        seed = given
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(2**31)
+    config.stash[_seed_key] = seed
+
+
+_seed_key = pytest.StashKey[int]()
+_shared_key = pytest.StashKey["Shared"]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give an xdist worker the controller's seed."""
+    node.workerinput["galeproof_seed"] = node.config.stash[_seed_key]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Show seed and engine option."""
+    return (f"galeproof: seed {config.stash[_seed_key]}, "
+            f"engine {config.getoption('--galeproof-engine')}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the world of this worker."""
+    shared = config.stash.get(_shared_key, None)
+    if shared is not None:
+        shared.close()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect scenario files: a YAML file in a folder called ``scenarios``."""
+    if file_path.suffix not in (".yaml", ".yml") or file_path.parent.name != "scenarios":
+        return None
+    wanted = parent.config.getoption("--galeproof-scenario")
+    if wanted and file_path.stem not in wanted:
+        return None
+    from galeproof.plugin.items import ScenarioFile
+
+    collector: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
+    return collector
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item a scenario of ``@pytest.mark.scenario``."""
+    marker = metafunc.definition.get_closest_marker("scenario")
+    if marker and "gale" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("--galeproof-scenario")
+        names = [name for name in marker.args if not wanted or name in wanted]
+        metafunc.parametrize("_galeproof_scenario", names, indirect=True, ids=names)
+        if "_galeproof_scenario" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("_galeproof_scenario")
+
+
+def shared_of(config: pytest.Config) -> Shared:
+    """Return this worker's world and settings, made when first asked for."""
+    shared = config.stash.get(_shared_key, None)
+    if shared is None:
+        from galeproof.plugin.share import Shared
+
+        shared = Shared(engine=config.getoption("--galeproof-engine"),
+                        seed=config.stash[_seed_key],
+                        output=Path(config.getoption("--galeproof-output")),
+                        root=config.rootpath)
+        config.stash[_shared_key] = shared
+    return shared
+
+
+@pytest.fixture
+def _galeproof_scenario(request: pytest.FixtureRequest) -> str | None:
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def gale_subject() -> Any:
+    """The subject of ``gale.run()``: override it, or name one in the settings."""
+    return None
+
+
+@pytest.fixture
+def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
+    """A storm for this test: isolated, on ports of its own run."""
+    from galeproof.plugin.gale import Gale
+
+    scenario = None
+    if "_galeproof_scenario" in request.fixturenames:
+        scenario = request.getfixturevalue("_galeproof_scenario")
+    promises: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("profile"))):
+        promises |= marker.kwargs
+    unknown = {code for m in request.node.iter_markers("expect_unknown") for code in m.args}
+    made = Gale(shared_of(request.config), request.node.nodeid, gale_subject, scenario, promises,
+                frozenset(unknown))
+    try:
+        yield made
+    finally:
+        made.close()

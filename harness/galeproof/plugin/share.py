@@ -1,0 +1,62 @@
+"""What the tests of one worker share: one world, started when first used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from galeproof.invariants import INVARIANTS
+from galeproof.runner import Judged, RunFolder, Station
+from galeproof.runner.catalogue import CatalogueResult
+from galeproof.runner.config import Config, load_config
+
+__all__ = ["Shared"]
+
+
+@dataclass(slots=True)
+class Shared:
+    """World, settings and kept runs of one worker."""
+
+    engine: str
+    seed: int
+    output: Path
+    root: Path
+    results: dict[str, CatalogueResult] = field(default_factory=dict)
+    _station: Station | None = None
+    _config: Config | None = None
+
+    @property
+    def station(self) -> Station:
+        """The world; a fresh one where the last one died."""
+        if self._station is not None and self._station.world.fault:
+            self._station.close()
+            self._station = None
+        if self._station is None:
+            self._station = Station(self.engine, seed=self.seed)
+        return self._station
+
+    @property
+    def config(self) -> Config:
+        """``[tool.galeproof]`` of the project under test."""
+        if self._config is None:
+            self._config = load_config(self.root)
+        return self._config
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The invariants that are built."""
+        return frozenset(INVARIANTS)
+
+    def keep(self, judged: Judged, source: str, facts: dict[str, object]) -> Path:
+        """Keep one run's folder."""
+        folder = RunFolder.new(self.output)
+        folder.keep(str(judged.history.header["scenario"]), judged, source, single=True)
+        folder.write("run.json", facts)
+        folder.mark_latest()
+        return folder.path
+
+    def close(self) -> None:
+        """End the world."""
+        if self._station is not None:
+            self._station.close()
+            self._station = None

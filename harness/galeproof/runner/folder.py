@@ -1,0 +1,81 @@
+"""The kept run: a folder with histories, scenarios, verdicts and facts."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from galeproof.errors import HistoryError
+from galeproof.model import dump_history, read_history
+from galeproof.runner.judging import Judged
+
+__all__ = ["RunFolder", "read_run"]
+
+_HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder; several scenarios have a sub-folder each."""
+
+    path: Path
+
+    @classmethod
+    def new(cls, base: Path) -> RunFolder:
+        """Make a fresh folder under ``base`` (which ignores itself in git)."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
+        path = base / "runs" / f"{stamp}-{secrets.token_hex(2)}"
+        path.mkdir(parents=True)
+        ignore = base / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
+        return cls(path)
+
+    def keep(self, name: str, judged: Judged, source: str, *, single: bool) -> None:
+        """Write one scenario's histories and its text."""
+        place = self.path if single else self.path / name
+        place.mkdir(exist_ok=True)
+        (place / _HISTORY).write_text(dump_history(judged.history), "utf-8")
+        for number, rerun in enumerate(judged.reruns, 1):
+            (place / f"rerun-{number}.jsonl").write_text(dump_history(rerun), "utf-8")
+        (place / "scenario.yaml").write_text(source, "utf-8")
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write one JSON file."""
+        (self.path / name).write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+
+    def mark_latest(self) -> None:
+        """Point ``latest`` here."""
+        link = self.path.parent.parent / "latest"
+        fresh = link.with_name(f".latest-{os.getpid()}")
+        fresh.symlink_to(self.path.relative_to(link.parent), target_is_directory=True)
+        fresh.replace(link)
+
+
+def read_run(path: Path) -> tuple[Mapping[str, Any], list[Judged], list[Path]]:
+    """Read a kept run.
+
+    Returns:
+        The facts of ``run.json``, the scenarios in their order, and their scenario files.
+
+    Raises:
+        HistoryError: It is no kept run, or damaged.
+    """
+    try:
+        facts = json.loads((path / "run.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{path}: not a kept run ({error})") from None
+    names: Sequence[str] = facts["scenarios"]
+    places = [path] if len(names) == 1 else [path / name for name in names]
+    runs = [
+        Judged(read_history(place / _HISTORY),
+               tuple(read_history(p) for p in sorted(place.glob("rerun-*.jsonl"))))
+        for place in places if (place / _HISTORY).exists()
+    ]
+    return facts, runs, [place / "scenario.yaml" for place in places]

@@ -1,0 +1,87 @@
+"""A world with its control plane: what many runs of one worker share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from galeproof.errors import EngineError
+from galeproof.kernel.chance import new_seed
+from galeproof.toxiproxy.control import ControlPlane
+from galeproof.world import World, start_world
+
+__all__ = ["Station"]
+
+_CLOSING = frozenset({"reset_peer", "limit_data", "timeout", "reset_after", "stall_after"})
+
+
+class Station:
+    """Starts a world; makes and removes the lanes of each run.
+
+    Args:
+        engine: ``auto``, ``toxiproxy``, ``embedded`` or a server's URL.
+        seed: The run's seed.
+        log: Where the log of a Toxiproxy of ours goes.
+
+    Raises:
+        EngineError: No such engine, or it is unreachable.
+        WorldError: The world did not start.
+    """
+
+    def __init__(self, engine: str = "auto", *, seed: int = 0, log: Path | None = None) -> None:
+        self.world: World = start_world(engine, seed=seed, log=log)
+        # names carry process and chance, so that workers on one server never meet
+        self._prefix = f"galeproof-{os.getpid()}-{new_seed():x}"
+        self._plane = ControlPlane(self.world.engine_url)
+        self._made: list[str] = []
+
+    @property
+    def engine(self) -> str:
+        """What carries the lanes."""
+        return self.world.engine
+
+    @contextlib.contextmanager
+    def lanes(self, wanted: Mapping[str, Sequence[Mapping[str, Any]]]
+              ) -> Iterator[tuple[dict[str, int], list[str]]]:
+        """Make one proxy a lane (and the clean one); remove them whatever happens.
+
+        Yields:
+            Port by lane name, and the lanes whose toxics may end a connection.
+        """
+        ports: dict[str, int] = {}
+        closing = [name for name, toxics in wanted.items()
+                   if any(toxic["type"] in _CLOSING for toxic in toxics)]
+        try:
+            for name, toxics in {"clean": (), **wanted}.items():
+                full = f"{self._prefix}-{name}"
+                self._made.append(full)
+                if self.world.foreign:
+                    self.world.call("lanes", names=list(self._made))
+                made = self._plane.create(full, f"127.0.0.1:{self.world.origin_port}",
+                                          toxics=[dict(t) for t in toxics])
+                ports[name] = made.port
+            yield ports, closing
+        finally:
+            self._remove()
+
+    def _remove(self) -> None:
+        for name in self._made:
+            # a dead engine is told elsewhere: the world's fault
+            with contextlib.suppress(EngineError):
+                self._plane.delete(name)
+        self._made.clear()
+
+    def close(self) -> None:
+        """End the world and what it started."""
+        self._remove()
+        self.world.close()
+        self._plane.close()
+
+    def __enter__(self) -> Station:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

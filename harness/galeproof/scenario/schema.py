@@ -1,0 +1,44 @@
+"""The published JSON Schema of scenario files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from galeproof.faults.steps import GARBAGE
+from galeproof.scenario.lane import LANE_SCHEMA
+from galeproof.scenario.quantity import QUANTITY_SCHEMA
+
+__all__ = ["build_schema"]
+
+
+def _object(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "required": required,
+            "properties": properties}
+
+
+def build_schema() -> dict[str, Any]:
+    """Return the schema as a dict."""
+    drip = _object(["part", "every_s"], part={"enum": ["body", "headers", "interim"]},
+                   every_s=QUANTITY_SCHEMA)
+    status = {"type": "integer", "minimum": 200, "maximum": 599}
+    answer = _object(
+        [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
+        delay_s=QUANTITY_SCHEMA, body={"type": "string"}, garbage={"enum": list(GARBAGE)},
+        location={"type": "string"}, close={"type": "boolean"})
+    retry_after = _object([], seconds=QUANTITY_SCHEMA, date_in_s=QUANTITY_SCHEMA,
+                          otherwise={"type": "number"})
+    step = _object(
+        ["attempts"], attempts={"type": ["integer", "string"]},
+        answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
+        lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
+    group = _object(
+        ["kind", "count"], kind={"enum": ["read", "write"]},
+        count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
+        stagger_s={"type": "number", "minimum": 0}, name={"type": "string"})
+    expect = _object([], outcome={"enum": ["success", "failure", "any"]},
+                     exercised={"type": "array", "items": {"type": "string"}})
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",
+            **_object(["name", "why", "operations"], name={"type": "string"},
+                      why={"type": "string"}, operations={"type": "array", "items": group},
+                      steps={"type": "array", "items": step}, expect=expect,
+                      observe_s={"type": "number"})}

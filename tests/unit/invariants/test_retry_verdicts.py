@@ -1,0 +1,128 @@
+"""RTY001, RTY003 and RAF001 on literal histories."""
+
+import pytest
+
+PASS, FAIL = ("PASS", None), ("FAIL", None)
+
+
+def _storm(words, attempts, *, gap=300, outcome="failed"):
+    storm = words.Storm(("503", "503")).start()
+    for _ in range(attempts):
+        storm.request("503").answer(503).wait(gap)
+    return storm.end(outcome)
+
+
+@pytest.mark.parametrize(("attempts", "severity"), [
+    (4, "minor"), (6, "minor"), (7, "major"), (49, "major"), (50, "critical")])
+def test_the_severity_grows_with_the_excess(gale_words, attempts, severity):
+    """Twice the cap is minor, above is major, fifty are critical; nothing else fails."""
+    history = _storm(gale_words, attempts).history()
+    assert gale_words.failing(history, max_attempts=3) == ["RTY001"]
+    verdict = gale_words.verdicts(history, max_attempts=3)["RTY001"]
+    assert (severity, attempts, 3) == (verdict.severity, verdict.observed, verdict.limit)
+    assert f"{attempts} attempts > 3" in verdict.findings[0].text
+
+
+def test_attempts_at_the_cap_pass(gale_words):
+    """Three of three is what was promised."""
+    assert gale_words.told(_storm(gale_words, 3).history(), "RTY001", max_attempts=3) == PASS
+
+
+def test_an_undeclared_cap_is_five(gale_words):
+    """Five pass and six fail where nothing is declared."""
+    assert gale_words.told(_storm(gale_words, 5).history(), "RTY001") == PASS
+    assert gale_words.told(_storm(gale_words, 6).history(), "RTY001") == FAIL
+
+
+def test_one_stale_resend_is_counted_apart(gale_words):
+    """A resend on a fresh connection right after a kept one was reset is no retry."""
+    storm = gale_words.Storm(("stale", "503", "503")).start()
+    storm.request("stale", whole=False, nth=2).cut("rst")
+    for _ in range(3):
+        storm.request("503").answer(503).wait(300)
+    assert gale_words.told(storm.end("failed").history(), "RTY001", max_attempts=3) == PASS
+
+
+def test_connections_without_a_request_count_as_attempts(gale_words):
+    """Resets on accept are tries too, where one operation runs at a time."""
+    storm = gale_words.Storm(("rst after accept",)).start()
+    for _ in range(4):
+        storm.rst0().wait(100)
+    history = storm.end("failed").history()
+    assert gale_words.failing(history, max_attempts=3) == ["RTY001"]
+
+
+def test_a_storm_that_outlasts_the_observation_within_the_cap_is_undecided(gale_words):
+    """Nobody knows what the client would have done next."""
+    storm = gale_words.Storm(("503", "503")).start().request("503").answer(503)
+    history = storm.wait(9000).over_budget().history()
+    assert gale_words.told(history, "RTY001", max_attempts=3) == ("UNKNOWN", "budget_exhausted")
+
+
+def test_success_with_the_providers_value_recovers(gale_words):
+    """One declared failure, then the very value of the origin."""
+    storm = gale_words.Storm().start().request("503").answer(503).wait(200)
+    history = storm.request("ok").answer(200).end().history()
+    profile = {"retry_on": [503], "max_attempts": 3}
+    assert gale_words.told(history, "RTY003", **profile) == PASS
+    assert gale_words.failing(history, **profile) == []
+
+
+@pytest.mark.parametrize("value", [None, {"id": "opzzzzzz"}])
+def test_success_without_the_providers_value_fails_alone(gale_words, value):
+    """A swallowed error that returns None, or another value, is no recovery."""
+    storm = gale_words.Storm().start().request("503").answer(503).wait(200)
+    history = storm.request("ok").answer(200).end(value=value).history()
+    assert gale_words.failing(history, retry_on=[503], max_attempts=3) == ["RTY003"]
+
+
+def test_giving_up_on_a_declared_reset_fails(gale_words):
+    """Statuses are retried, resets are not: the declared half is missing."""
+    storm = gale_words.Storm(("rst after request", "ok")).start()
+    history = storm.request("rst after request").cut("rst").end("failed").history()
+    assert gale_words.failing(history, retry_on=["reset", 503], max_attempts=3) == ["RTY003"]
+    assert gale_words.told(
+        history, "RTY003", retry_on=[503], max_attempts=3) == ("UNKNOWN", "not_exercised")
+    assert gale_words.told(history, "RTY003") == ("UNKNOWN", "undeclared")
+
+
+def test_a_storm_without_end_asks_no_recovery(gale_words):
+    """Failing through a lasting outage is right."""
+    assert gale_words.told(
+        _storm(gale_words, 3).history(), "RTY003", retry_on=[503], max_attempts=3) == ("UNKNOWN", "not_exercised")
+
+
+def _after(words, gap_ms, value="2"):
+    storm = words.Storm(("429", "ok")).start()
+    storm.request("429").answer(429, {"Retry-After": value}).wait(gap_ms)
+    return storm.request("ok").answer(200).end().history()
+
+
+@pytest.mark.parametrize(("gap_ms", "expected"), [
+    (1960, FAIL), (1990, PASS), (2003, PASS), (5000, PASS), (300, FAIL)])
+def test_the_next_attempt_keeps_its_distance(gale_words, gap_ms, expected):
+    """The largest possible gap must reach Retry-After, less 0.02 s; later is fine."""
+    assert expected == gale_words.told(_after(gale_words, gap_ms), "RAF001")
+
+
+def test_an_early_retry_fails_alone(gale_words):
+    """The figure and the header's value stand in the finding."""
+    history = _after(gale_words, 300)
+    profile = {"retry_on": [429], "max_attempts": 3, "deadline_s": 9.0}
+    assert gale_words.failing(history, **profile) == ["RAF001"]
+    verdict = gale_words.verdicts(history, **profile)["RAF001"]
+    assert (round(verdict.observed, 1), verdict.limit) == (0.3, 2)
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1.5", "²", ""])
+def test_a_value_that_is_no_delay_is_another_invariants_matter(gale_words, value):
+    """Invalid values do not exercise RAF001."""
+    assert gale_words.told(_after(gale_words, 3, value), "RAF001") == ("UNKNOWN", "not_exercised")
+
+
+def test_giving_up_counts_only_for_a_client_that_retries_that_status(gale_words):
+    """The trap of RAF001: failing at once is right; never retrying shows nothing."""
+    storm = gale_words.Storm(("429", "ok")).start()
+    history = storm.request("429").answer(429, {"Retry-After": "2"}).end("failed").history()
+    assert gale_words.told(history, "RAF001", retry_on=[429], retry_after_max_s=1.0) == PASS
+    assert gale_words.told(history, "RAF001") == ("UNKNOWN", "not_exercised")
