@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 from galeproof.model import Finding, History, Outcome, Profile, Verdict
 from galeproof.model.attribution import Attribution, attribute
@@ -44,11 +46,23 @@ class Case:
         value = attempt.header(where)
         return value.strip('"') if value else None
 
+    def budget_s(self) -> float:
+        """Return the observation budget of one operation."""
+        return float(self.history.header.get("budget_s", 30.0))
+
+    def seen_until_ns(self, operation: Operation) -> int:
+        """Return the last instant of an operation's undisturbed observation."""
+        if operation.over_budget is not None:
+            return operation.over_budget.lo_ns
+        if operation.end is not None:
+            return operation.end.lo_ns
+        return self.history.events[-1].hi_ns
+
     def doubt(self) -> str:
         """Say why nothing could be judged: the first reason that applies."""
         if any(o.unplanned for o in self.operations):
             return "harness_fault"
-        if any(a.opaque for a in self.attribution.exchanges + list(self.attribution.strays)):
+        if any(True for _ in self.history.of("opaque")):
             return "capture_missing"
         if any(o.ambiguous for o in self.operations):
             return "attribution"
@@ -56,11 +70,15 @@ class Case:
 
 
 def _body_field(body: str, name: str) -> str | None:
+    """Read one field of a JSON or form-encoded body, also of one whose record was cut."""
     try:
-        found = json.loads(body)[name]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return str(found) if found is not None else None
+        found = json.loads(body)
+    except ValueError:
+        form = parse_qs(body).get(name)
+        cut = re.search(rf'"{re.escape(name)}"\s*:\s*"([^"\\]*)"', body)
+        return form[0] if form else cut[1] if cut else None
+    value = found.get(name) if isinstance(found, dict) else None
+    return str(value) if value is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 def _exchanges(history: History) -> list[Exchange]:
     found: dict[int, Exchange] = {}
     bare: list[Exchange] = []
+    loose: list[Event] = []
     accepted: dict[int, Event] = {}
     for event in history.events:
         number = event.data.get("x")
@@ -102,6 +103,12 @@ def _exchanges(history: History) -> list[Exchange]:
             bare.append(_bare(event, accepted))
         elif number in found:
             _take(found[number], event)
+        elif event.kind == "fault_unplanned":
+            loose.append(event)
+    for event in loose:  # of no exchange: it taints its connection, or the whole run
+        for exchange in [*found.values(), *bare]:
+            if event.connection in (None, exchange.connection):
+                exchange.unplanned = str(event.data["what"])
     return [*found.values(), *bare]
 
 
@@ -129,8 +136,10 @@ def _take(exchange: Exchange, event: Event) -> None:
     match event.kind:
         case "request_end":
             exchange.whole, exchange.body = True, str(data.get("body", ""))
+            exchange.whole_ns = event.hi_ns
         case "read":
             exchange.whole = True
+            exchange.whole_ns = exchange.whole_ns or event.hi_ns
         case "answer":
             exchange.answered_bytes = data["total"]
             exchange.end_lo_ns, exchange.end_hi_ns = event.lo_ns, event.hi_ns

@@ -18,7 +18,7 @@ class Exchange:
     Attributes:
         x: The exchange's number; None for a connection that carried no request.
         start_lo_ns, start_hi_ns: When its head began, and when it was whole.
-        whole: The request arrived whole (the origin read it, or the tap saw its end).
+        whole, whole_ns: The request arrived whole (the origin read it, or the tap saw its end), and when.
         status: Final status, or None.
         complete: The whole answer has left the tap.
         end_lo_ns, end_hi_ns: Interval of the last write of the answer, or of the tap's close.
@@ -42,6 +42,7 @@ class Exchange:
     by: str = "none"
     marker: str | None = None
     whole: bool = False
+    whole_ns: int | None = None
     status: int | None = None
     answer_headers: tuple[tuple[str, str], ...] = ()
     complete: bool = False
@@ -78,6 +79,11 @@ class Operation:
     attempts: list[Exchange] = field(default_factory=list)
     refusals: list[Event] = field(default_factory=list)
     ambiguous: bool = False
+
+    @property
+    def requests(self) -> list[Exchange]:
+        """The attempts that carried a request."""
+        return [a for a in self.attempts if a.x is not None]
 
     @property
     def outcome(self) -> str | None:

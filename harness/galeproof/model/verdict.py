@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any
 
 __all__ = ["REASONS", "SEVERITIES", "Finding", "Outcome", "Verdict", "combine"]

@@ -24,7 +24,7 @@ from galeproof.plugin.share import Shared
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import Judged, Subject, run_catalogue, subject_of
 from galeproof.scenario import find, load_scenario
-from galeproof.subject.capture import Capture
+from galeproof.subject.capture import CHANNELS, Capture
 from galeproof.subject.outcome import failed, ok
 from galeproof.subject.sealed import Secrets
 
@@ -206,6 +206,8 @@ class Gale:
             "origin": self._shared.station.world.base_url.removeprefix("http://"),
             "expect": {"outcome": "any", "exercised": []}, "budget_s": 30.0,
             "words": [step["word"] for step in self._schedule],
+            "spoiled": self._schedule[-1]["first"] - 1 if self._schedule else 0,
+            "channels": list(CHANNELS[:3]),
             "effects": ended["effects"], "lag_p99_ms": ended["lag_p99_ms"],
             "start_wall_s": 0.0,
         }

@@ -22,6 +22,7 @@ from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.subject import Call, Instance, drive
+from galeproof.subject.capture import CHANNELS
 from galeproof.subject.heartbeat import Heartbeat
 
 __all__ = ["OBSERVE_S", "Run", "run_scenario"]
@@ -246,6 +247,8 @@ def _header(work: _Work) -> Mapping[str, Any]:
         "start_wall_s": round(wall_s(), 3), "lag_p99_ms": work.lag_ms,
         "budget_s": work.budget_s,
         "words": [step.word for step in work.schedule.steps],
+        "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
+        "channels": list(CHANNELS),
         "attribution": work.control.where if work.control else None,
         "effects": work.effects, "python": platform.python_version(),
     }

@@ -16,13 +16,14 @@ from typing import IO, Any
 
 from galeproof.kernel.clock import now_ns
 
-__all__ = ["Capture", "Captured"]
+__all__ = ["CHANNELS", "Capture", "Captured"]
 
 Captured = tuple[int, dict[str, Any]]
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MOST = 5000
 _LONGEST = 4096
 _PROBE = "galeproof-probe-7f3a"
+CHANNELS = ("log", "stdout", "stderr", "descriptor 1", "descriptor 2")
 
 
 class Capture:

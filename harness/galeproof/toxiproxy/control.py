@@ -7,6 +7,7 @@ environment.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,10 +101,8 @@ class ControlPlane:
             host, _, port = str(made["listen"]).rpartition(":")
             return LaneAddress(name, host.strip("[]"), int(port))
         except BaseException:
-            try:
+            with contextlib.suppress(EngineError):  # the first error says more
                 self.delete(name)
-            except EngineError:
-                pass  # the first error says more
             raise
 
     def delete(self, name: str) -> None:

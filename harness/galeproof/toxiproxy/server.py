@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import re
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galeproof.errors import EngineError
-import contextlib
 
 __all__ = ["VERSION", "RunningServer", "build_server", "cache_dir", "find_server", "start_server",
            "version_of"]

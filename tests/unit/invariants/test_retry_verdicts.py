@@ -82,14 +82,16 @@ def test_giving_up_on_a_declared_reset_fails(gale_words):
     history = storm.request("rst after request").cut("rst").end("failed").history()
     assert gale_words.failing(history, retry_on=["reset", 503], max_attempts=3) == ["RTY003"]
     assert gale_words.told(
-        history, "RTY003", retry_on=[503], max_attempts=3) == ("UNKNOWN", "not_exercised")
+        history, "RTY003", retry_on=[503], max_attempts=3
+    ) == ("UNKNOWN", "not_exercised")
     assert gale_words.told(history, "RTY003") == ("UNKNOWN", "undeclared")
 
 
 def test_a_storm_without_end_asks_no_recovery(gale_words):
     """Failing through a lasting outage is right."""
     assert gale_words.told(
-        _storm(gale_words, 3).history(), "RTY003", retry_on=[503], max_attempts=3) == ("UNKNOWN", "not_exercised")
+        _storm(gale_words, 3).history(), "RTY003", retry_on=[503], max_attempts=3
+    ) == ("UNKNOWN", "not_exercised")
 
 
 def _after(words, gap_ms, value="2"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.invariants.idm._common import ambiguous, unsafe
@@ -35,7 +37,8 @@ def check(case: Case) -> Verdict:
     findings, retried, stopped = [], 0, 0
     for operation in unsafe(case):
         lost = False
-        for first, second in zip(operation.attempts, operation.attempts[1:], strict=False):
+        requests = operation.requests
+        for first, second in itertools.pairwise(requests):
             if not ambiguous(first) or second.method != first.method:
                 continue
             lost = True
@@ -43,7 +46,7 @@ def check(case: Case) -> Verdict:
                 findings.append(_finding(case, operation, first, second))
                 break
         else:
-            last = operation.attempts[-1]
+            last = requests[-1]
             if lost:
                 retried += 1
             elif ambiguous(last) and last.word != "ok":
@@ -57,13 +60,13 @@ def check(case: Case) -> Verdict:
 
 
 def _finding(case: Case, operation: Operation, first: Exchange, second: Exchange) -> Finding:
-    missing = [str(n) for n, a in enumerate(operation.attempts[:2], 1) if not case.key_of(a)]
+    missing = [name for name, a in (("none before", first), ("none after", second)) if not case.key_of(a)]
     how = f"answered {first.status}" if first.complete else f"lost its answer ({first.word})"
     effects = sum(len(set(a.effects)) for a in operation.attempts)
     return Finding(
         operation.ref, (*first.evidence, second.evidence[0]),
         f"{first.method} {first.target} was read whole and {how}, then sent again without a key "
-        f"(attempts {', '.join(missing) or '?'}); {effects} effects at the provider", _MEND)
+        f"({', '.join(missing)}); {effects} effects at the provider", _MEND)
 
 
 IDM001 = Invariant("IDM001", "no-unkeyed-ambiguous-retry", "IDM", "critical", check)

@@ -32,7 +32,7 @@ def check(case: Case) -> Verdict:
     findings, held, most = [], 0, 0
     keyless = False
     for operation in unsafe(case):
-        sent = [a for a in operation.attempts if a.method in ("POST", "PATCH")
+        sent = [a for a in operation.requests if a.method in ("POST", "PATCH")
                 and (a.whole or case.profile.idempotency_key is None
                      or not case.profile.idempotency_key.startswith("body:"))]
         if len(sent) < 2:

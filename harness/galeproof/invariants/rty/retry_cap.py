@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
-import itertools
 
 __all__ = ["RTY001"]
 
@@ -47,7 +48,7 @@ def check(case: Case) -> Verdict:
             "minor" if most <= 2 * cap else "major")
         return _TELL.failed(case, findings, observed=most, limit=cap, severity=severity,
                             witnesses=len(over))
-    if any(o.outcome is None or o.over_budget for o, _ in counted):
+    if any(o.outcome in (None, "killed") or o.over_budget for o, _ in counted):
         return _TELL.unknown(case, "budget_exhausted", "still going when the observation ended",
                              observed=most, limit=cap)
     note = "" if case.profile.max_attempts else "undeclared; held against 5"

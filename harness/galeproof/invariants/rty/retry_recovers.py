@@ -12,6 +12,7 @@ from galeproof.model.exchange import Exchange, Operation
 __all__ = ["RTY003"]
 
 _TELL = Teller("RTY003", "retry-recovers", "major", "operations")
+_KEPT = 4096  # characters of a string that the record keeps
 _MEND = "retry what the profile declares (statuses and connection failures) and return the value"
 
 
@@ -37,7 +38,7 @@ def check(case: Case) -> Verdict:
         return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
     findings, held = [], 0
     for operation in case.sound():
-        if operation.kind != "read" or not _recoverable(case, operation):
+        if operation.kind != "read" or not _recoverable(case, operation) or _cut_short(operation):
             continue
         problem = _problem(operation)
         if problem is None:
@@ -103,9 +104,16 @@ def _problem(operation: Operation) -> str | None:
     said = json.dumps(operation.value)
     if value is not None and value in said:
         return None
-    if operation.value is None or value is not None:
+    healthy = any(a.complete and a.status is not None and a.status < 300
+                  for a in operation.attempts)
+    if operation.value is None or value is not None or not healthy:
         return f"the caller got {said[:60]} and not the provider's value"
     return None
+
+
+def _cut_short(operation: Operation) -> bool:
+    """Whether the record of the caller's value was cut, so that it says nothing."""
+    return len(json.dumps(operation.value)) >= _KEPT
 
 
 def _met(operation: Operation) -> str:

@@ -68,7 +68,10 @@ def find_canary(secret: str, text: str) -> Sighting | None:
         if form.casefold() in folded:
             return Sighting(name, len(secret), True)
     body = secret.removeprefix("sk_test_")
-    best = _longest(body, joined)
+    best = max(_longest(body.casefold(), folded), _longest(body[::-1].casefold(), folded))
+    for core in _base64_cores(body.encode()):
+        for text64 in (core, core.replace("+", "-").replace("/", "_")):
+            best = max(best, _longest(text64, joined) * 3 // 4)
     hexed = _longest(secret.encode().hex(), joined.lower())
     if hexed >= _HEX and hexed // 2 > best:
         return Sighting("hex fragment", hexed // 2, False)

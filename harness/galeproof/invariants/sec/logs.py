@@ -34,7 +34,10 @@ def check(case: Case) -> Verdict:
     """
     secrets: dict[str, str] = dict(case.history.header.get("secrets") or {})
     probes = [e for e in case.history.of("probe")]
+    found = {str(e.data["channel"]) for e in probes if e.data.get("found")}
+    wanted = [str(c) for c in case.history.header.get("channels") or ()]
     missing = [str(e.data["channel"]) for e in probes if not e.data.get("found")]
+    missing += [channel for channel in wanted if channel not in found]
     findings, note, worst = [], "", _TELL.severity
     levels: list[int] = []
     for event in case.history.of("capture"):

@@ -37,13 +37,17 @@ def check(case: Case) -> Verdict:
     met = [o for o in case.sound() if _met_failure(o)]
     if not met:
         return _TELL.unknown(case, case.doubt())
-    worst = max((_elapsed_s(o) or _budget(case) for o in met), default=0.0)
+    worst = max(((case.seen_until_ns(o) - o.start.lo_ns) / 1e9 for o in met), default=0.0)
     if limit is None:
         return _TELL.unknown(case, "undeclared", f"worst seen {worst:.1f} s; to judge: "
                              "deadline_s = ...", observed=worst)
-    findings, grey, held, timing = [], 0, 0, True
+    findings, grey, held, short, timing = [], 0, 0, 0, True
     for operation in met:
         elapsed = _elapsed_s(operation)
+        so_far = (case.seen_until_ns(operation) - operation.start.lo_ns) / 1e9
+        if elapsed is None and so_far <= fail_beyond_s(limit):
+            short += 1
+            continue
         noise = lagged_s(case.history, operation.start.lo_ns,
                          operation.start.lo_ns + int(fail_beyond_s(limit) * 1e9))
         late = [a for a in operation.attempts if a.start_lo_ns > operation.start.lo_ns
@@ -51,7 +55,7 @@ def check(case: Case) -> Verdict:
         if elapsed is None or elapsed > fail_beyond_s(limit) + noise:
             timing &= elapsed is not None
             text = (f"took {elapsed:.2f} s" if elapsed is not None else
-                    f"still running after {_budget(case):g} s")
+                    f"still running after {so_far:.1f} s")
             findings.append(Finding(operation.ref, _span(operation),
                                     f"{text}, deadline {limit:g} s, "
                                     f"{len(operation.attempts)} attempts", _MEND))
@@ -67,11 +71,10 @@ def check(case: Case) -> Verdict:
     if grey:
         return _TELL.unknown(case, "noise", "between pass and fail zone", observed=worst,
                              limit=limit)
+    if short:
+        return _TELL.unknown(case, "budget_exhausted", "still running when the observation ended, "
+                             "within what is declared", observed=worst, limit=limit)
     return _TELL.passed(case, held, observed=worst, limit=limit)
-
-
-def _budget(case: Case) -> float:
-    return float(case.history.header.get("budget_s", 30.0))
 
 
 def _tolerance_s(case: Case) -> float:

@@ -33,11 +33,11 @@ def check(case: Case) -> Verdict:
 
     References: AWS Builders' Library, "Timeouts, retries and backoff with jitter".
     """
-    limit = case.profile.read_timeout_s
+    limit = case.profile.read_timeout_s or case.profile.deadline_s
     findings: list[Finding] = []
     held: list[float] = []
     holding: set[str] = set()
-    grey = waiting = 0
+    grey = waiting = short = 0
     for operation in case.sound():
         for index, attempt in enumerate(operation.attempts):
             if not attempt.word.startswith("hang after") or attempt.word.endswith("accept"):
@@ -46,14 +46,18 @@ def check(case: Case) -> Verdict:
                 continue
             waited = _waited_s(case, operation, index, attempt)
             if waited is None:
+                so_far = (case.seen_until_ns(operation) - _from_ns(attempt)) / 1e9
+                if limit is not None and so_far <= fail_beyond_s(limit):
+                    short += 1
+                    continue
                 waiting += 1
                 if limit is not None or case.profile.strict:
-                    findings.append(_still(operation, attempt, limit, _budget(case)))
+                    findings.append(_still(operation, attempt, limit, so_far))
             elif limit is None or waited <= pass_up_to_s(limit):
                 held.append(waited)
                 holding.add(operation.ref)
             elif waited > fail_beyond_s(limit) + lagged_s(
-                    case.history, attempt.start_lo_ns, attempt.start_hi_ns + int(waited * 1e9)):
+                    case.history, attempt.start_lo_ns, _from_ns(attempt) + int(waited * 1e9)):
                 findings.append(Finding(
                     operation.ref, tuple(attempt.evidence),
                     f"waited {waited:.2f} s for a first byte that never came, declared "
@@ -62,11 +66,13 @@ def check(case: Case) -> Verdict:
                 grey += 1
     worst = max(held, default=None)
     if findings:
-        seen = max(held, default=_budget(case)) if waiting else None
-        return _TELL.failed(case, findings, limit=limit, observed=seen, timing=not waiting)
+        return _TELL.failed(case, findings, limit=limit, timing=not waiting)
     if waiting:
-        return _TELL.unknown(case, "undeclared", f"still waiting after {_budget(case):g} s; to "
-                             "judge: read_timeout_s = ...", observed=_budget(case))
+        return _TELL.unknown(case, "undeclared", f"still waiting after {case.budget_s():g} s; to "
+                             "judge: read_timeout_s = ...", observed=case.budget_s())
+    if short and not held:
+        return _TELL.unknown(case, "budget_exhausted", f"observed {case.budget_s():g} s, too short "
+                             "for what is declared", limit=limit)
     if grey:
         return _TELL.unknown(case, "noise", "between pass and fail zone", limit=limit)
     if not held:
@@ -75,8 +81,9 @@ def check(case: Case) -> Verdict:
     return _TELL.passed(case, len(holding), observed=worst, limit=limit, note=note)
 
 
-def _budget(case: Case) -> float:
-    return float(case.history.header.get("budget_s", 30.0))
+def _from_ns(attempt: Exchange) -> int:
+    """The wait begins when the whole request has arrived: an upload is no wait."""
+    return max(attempt.start_hi_ns, attempt.whole_ns or 0)
 
 
 def _waited_s(case: Case, operation: Operation, index: int, attempt: Exchange) -> float | None:
@@ -88,14 +95,14 @@ def _waited_s(case: Case, operation: Operation, index: int, attempt: Exchange) -
         ends.append(operation.end.lo_ns)
     cut = operation.over_budget.lo_ns if operation.over_budget else None
     ends = [end for end in ends if cut is None or end < cut]
-    return (min(ends) - attempt.start_hi_ns) / 1e9 if ends else None
+    return (min(ends) - _from_ns(attempt)) / 1e9 if ends else None
 
 
 def _still(operation: Operation, attempt: Exchange, limit: float | None,
-           budget_s: float) -> Finding:
+           waited_s: float) -> Finding:
     declared = f"declared {limit:g} s" if limit is not None else "nothing declared, strict"
     return Finding(operation.ref, tuple(attempt.evidence),
-                   f"still waiting for a first byte after {budget_s:g} s, {declared}", _MEND)
+                   f"still waiting for a first byte after {waited_s:.1f} s, {declared}", _MEND)
 
 
 TMO002 = Invariant("TMO002", "response-timeout", "TMO", "critical", check)
