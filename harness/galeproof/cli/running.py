@@ -17,6 +17,7 @@ from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
 from galeproof.report import exit_code, table_lines, wire_lines
 from galeproof.runner import (
+    Judged,
     RunFolder,
     Station,
     Subject,
@@ -87,6 +88,8 @@ def judge_command(path: Path, as_json: bool) -> int:
     code = exit_code(verdicts, fail_on=facts["fail_on"],
                      expected={c for r in runs for c in expected_of(r.history)},
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+    if facts.get("interrupted"):
+        code = 130
     _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, str(path))
     return code
 
@@ -96,19 +99,32 @@ def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
                output: Path) -> int:
     folder = RunFolder.new(output)
     subject = subject.logging_to(folder.path / "subject.log")
+    sources = {scenario.name: scenario.source for scenario in scenarios}
+    kept: dict[str, Judged] = {}
+
+    def keep(judged: Judged) -> None:  # at once: a run that is ended keeps what it has
+        name = str(judged.history.header["scenario"])
+        kept[name] = judged
+        folder.write("run.json", {**facts, "kept": list(kept), "interrupted": True})
+        folder.keep(name, judged, sources[name], single=len(scenarios) == 1)
+
+    for name, source in sources.items():
+        folder.keep_source(name, source, single=len(scenarios) == 1)
     say: Callable[[str], None] = (lambda text: None) if as_json else _say
     with Station(engine, seed=seed, log=folder.path / "toxiproxy.log") as station:
         say(f"galeproof {__version__}  engine {station.engine}  seed {seed}  "
             f"subject {subject.name}")
         number = iter(range(1, len(scenarios) + 1))
-        result = asyncio.run(run_catalogue(
-            station, subject, scenarios, seed, codes,
-            lambda name: say(f"  [{next(number)}/{len(scenarios)}] {name}")))
-        facts = _facts(config, subject, scenarios, codes, engine, station.engine, seed, result)
-    sources = {scenario.name: scenario.source for scenario in scenarios}
-    for judged in result.judged:
-        name = str(judged.history.header["scenario"])
-        folder.keep(name, judged, sources[name], single=len(facts["scenarios"]) == 1)
+        facts = _facts(config, subject, scenarios, codes, engine, station.engine, seed)
+        try:
+            result = asyncio.run(run_catalogue(
+                station, subject, scenarios, seed, codes,
+                lambda name: say(f"  [{next(number)}/{len(scenarios)}] {name}"), keep=keep))
+        except KeyboardInterrupt:
+            _say(f"galeproof: interrupted; what was recorded is kept in {folder.path}")
+            raise
+    facts |= {"kept": list(kept), "invalid": result.invalid, "fault": result.fault,
+              "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped}}
     folder.write("run.json", facts)
     code = exit_code(result.verdicts, fail_on=config.fail_on, expected=result.expected(),
                      invalid=bool(result.invalid), fault=bool(result.fault))
@@ -126,17 +142,14 @@ def _say(text: str) -> None:
 
 
 def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
-           codes: frozenset[str] | None, option: str, engine: str, seed: int,
-           result: CatalogueResult) -> dict[str, Any]:
-    kept = [str(j.history.header["scenario"]) for j in result.judged]
+           codes: frozenset[str] | None, option: str, engine: str, seed: int) -> dict[str, Any]:
     return {
         "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
         "seed": seed, "subject": subject.name, "target": subject.target,
         "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
         "fail_on": config.fail_on, "codes": sorted(codes) if codes else None,
-        "scenarios": kept or [s.name for s in scenarios], "invalid": result.invalid,
-        "fault": result.fault,
-        "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped},
+        "scenarios": [s.name for s in scenarios], "kept": [], "invalid": None, "fault": None,
+        "not_applicable": {},
     }
 
 

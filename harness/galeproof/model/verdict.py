@@ -118,7 +118,8 @@ def combine(verdicts: list[Verdict]) -> Verdict:
         chosen, pool = max(passed, key=lambda v: (_number(v.observed), v.witnesses)), passed
     else:
         pool = doubt or unknown
-        chosen = min(pool, key=lambda v: REASONS.index(v.reason or "not_exercised"))
+        chosen = min(pool, key=lambda v: (REASONS.index(v.reason or "not_exercised"),
+                                          -_number(v.observed)))
     return Verdict(
         code=first.code, name=first.name, outcome=chosen.outcome, severity=chosen.severity,
         reason=chosen.reason, observed=chosen.observed, limit=chosen.limit, unit=chosen.unit,

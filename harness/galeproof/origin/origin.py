@@ -10,7 +10,7 @@ from typing import Any
 
 from galeproof.kernel.clock import sleep, wall_s
 from galeproof.kernel.recorder import Recorder
-from galeproof.kernel.wire import MAX_HEAD, Head, Opaque, parse_head, request_body
+from galeproof.kernel.wire import MAX_HEAD, Head, Opaque, parse_head, request_body, response_body
 from galeproof.origin.answers import Rendered, idempotency_key, respond
 from galeproof.origin.exchange_view import Director, View
 from galeproof.origin.forward import forward
@@ -126,7 +126,7 @@ class _Exchange:
             await sleep(self.answer["delay_s"])
         spec = self._spec(head)
         if spec.get("upstream") and not self.answer.get("status"):
-            await self._forward(spec["upstream"], head)
+            await self._forward(spec, head)
             return
         rendered = self._render(head, spec)
         if await self._cut("effect"):
@@ -224,8 +224,20 @@ class _Exchange:
             await sleep(_FOREVER_S)
         return True
 
-    async def _forward(self, upstream: str, head: Head) -> None:
-        async for data in forward(upstream, self.raw_head, self.body, head.first[0]):
-            await self._write(data)
-        self.note("answered", status=None, total=self.total, value=None)
-        self.origin.director.phase(self.number, self.total, "end")
+    async def _forward(self, spec: Mapping[str, Any], head: Head) -> None:
+        """Let the provider behind answer. The connection is kept unless the answer says otherwise:
+        a client would be right to send its next request on it."""
+        closes = None
+        try:
+            async for data in forward(spec["upstream"], self.raw_head, self.body, head.first[0]):
+                if closes is None:  # the first piece is the answer's whole head
+                    said = parse_head(data)
+                    closes = ((said.get("connection") or "").lower() == "close"
+                              or response_body(said, head.first[0]).mode == "close")
+                await self._write(data)
+        except OSError as error:
+            self.note("fault_unplanned", what=f"behind the origin: {error}")
+            self.phase("behind", "rst")
+            return
+        self.note("answered", status=None, total=self.total, value=spec.get("value"))
+        self.origin.director.phase(self.number, self.total, "end" if closes else "keep")

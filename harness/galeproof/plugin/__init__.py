@@ -89,9 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker and "gale" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("--galeproof-scenario")
         names = [name for name in marker.args if not wanted or name in wanted]
-        metafunc.parametrize("_galeproof_scenario", names, indirect=True, ids=names)
-        if "_galeproof_scenario" not in metafunc.fixturenames:
-            metafunc.fixturenames.append("_galeproof_scenario")
+        metafunc.parametrize("gale", names, indirect=True, ids=names)
 
 
 def shared_of(config: pytest.Config) -> Shared:
@@ -109,11 +107,6 @@ def shared_of(config: pytest.Config) -> Shared:
 
 
 @pytest.fixture
-def _galeproof_scenario(request: pytest.FixtureRequest) -> str | None:
-    return getattr(request, "param", None)
-
-
-@pytest.fixture
 def gale_subject() -> Any:
     """The subject of ``gale.run()``: override it, or name one in the settings."""
     return None
@@ -124,9 +117,7 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
     """A storm for this test: isolated, on ports of its own run."""
     from galeproof.plugin.gale import Gale
 
-    scenario = None
-    if "_galeproof_scenario" in request.fixturenames:
-        scenario = request.getfixturevalue("_galeproof_scenario")
+    scenario = getattr(request, "param", None)
     promises: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers("profile"))):
         promises |= marker.kwargs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import json
 import threading
@@ -31,6 +30,7 @@ from galeproof.subject.sealed import Secrets
 __all__ = ["Gale", "OperationScope"]
 
 _MOST_OPERATIONS = 200
+_INTERRUPTED_S = 2.0
 
 
 class OperationScope:
@@ -255,7 +255,8 @@ class Gale:
                 "engine_option": self._shared.engine, "seed": self._shared.seed,
                 "subject": history.header["subject"], "target": history.header["target"],
                 "profile": history.header["profile"], "fail_on": self._shared.config.fail_on,
-                "codes": None, "scenarios": [history.header["scenario"]], "invalid": None,
+                "codes": None, "scenarios": [history.header["scenario"]],
+                "kept": [history.header["scenario"]], "invalid": None,
                 "fault": None, "not_applicable": {}}
 
     # -- a whole scenario -------------------------------------------------------------------
@@ -293,16 +294,27 @@ class Gale:
     def run(self) -> list[Verdict]:
         """Run this test's scenario, for blocking tests (also inside a running loop)."""
         box: list[Any] = []
+        running: list[tuple[asyncio.AbstractEventLoop, Any]] = []
+
+        async def here() -> list[Verdict]:
+            running.append((asyncio.get_running_loop(), asyncio.current_task()))
+            return await self.arun()
 
         def target() -> None:
             try:
-                box.append(asyncio.run(self.arun()))
+                box.append(asyncio.run(here()))
             except BaseException as error:
                 box.append(error)
 
-        thread = threading.Thread(target=functools.partial(target), name="galeproof-run")
+        thread = threading.Thread(target=target, name="galeproof-run", daemon=True)
         thread.start()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            for loop, task in running:
+                loop.call_soon_threadsafe(task.cancel)
+            thread.join(_INTERRUPTED_S)
+            raise
         if isinstance(box[0], BaseException):
             raise box[0]
         verdicts: list[Verdict] = box[0]

@@ -42,31 +42,36 @@ class CatalogueResult:
 async def run_catalogue(
     station: Station, subject: Subject, scenarios: Sequence[Scenario], seed: int,
     codes: frozenset[str] | None = None, tell: Callable[[str], object] = lambda text: None,
-    observe_s: float = OBSERVE_S,
+    observe_s: float = OBSERVE_S, keep: Callable[[Judged], object] = lambda judged: None,
 ) -> CatalogueResult:
     """Run scenarios one after another.
 
     A FAIL that rests on elapsed time is run again (twice); an expected ``noise`` likewise.
-    A failed control or a dead world ends the run.
+    A failed control or a dead world ends the run. ``keep`` is given each scenario's histories
+    as soon as it is over, and the partial one where the run is cancelled.
     """
     runs: list[Run] = []
     judged: list[Judged] = []
     for scenario in scenarios:
         tell(scenario.name)
-        run = await run_scenario(station, subject, scenario, seed, observe_s)
+        run = await run_scenario(station, subject, scenario, seed, observe_s,
+                                 lambda history: keep(Judged(history)))
         runs.append(run)
         if run.history is None or run.fault or run.invalid:
             if run.history is not None:
                 judged.append(Judged(run.history))
+                keep(judged[-1])
             if run.invalid or run.fault:
                 break
             continue
         one = Judged(run.history)
+        keep(one)
         if _needs_rerun(one, codes):
             again = [await run_scenario(station, subject, scenario, seed, observe_s)
                      for _ in range(RERUNS)]
             one = dataclasses.replace(
                 one, reruns=tuple(r.history for r in again if r.history is not None))
+            keep(one)
         judged.append(one)
     return CatalogueResult(tuple(runs), tuple(judged), tuple(judge_runs(judged, codes)))
 

@@ -18,6 +18,9 @@ from galeproof.runner.judging import Judged
 __all__ = ["RunFolder", "read_run"]
 
 _HISTORY = "history.jsonl"
+_FACTS = frozenset({"version", "engine", "seed", "subject", "target", "profile", "fail_on",
+                    "scenarios", "kept"})
+_HEADER = frozenset({"scenario", "seed", "profile", "refs", "secrets", "words"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,17 @@ class RunFolder:
 
     def keep(self, name: str, judged: Judged, source: str, *, single: bool) -> None:
         """Write one scenario's histories and its text."""
-        place = self.path if single else self.path / name
-        place.mkdir(exist_ok=True)
+        place = self.keep_source(name, source, single=single)
         (place / _HISTORY).write_text(dump_history(judged.history), "utf-8")
         for number, rerun in enumerate(judged.reruns, 1):
             (place / f"rerun-{number}.jsonl").write_text(dump_history(rerun), "utf-8")
+
+    def keep_source(self, name: str, source: str, *, single: bool) -> Path:
+        """Write one scenario's text; return its folder."""
+        place = self.path if single else self.path / name
+        place.mkdir(exist_ok=True)
         (place / "scenario.yaml").write_text(source, "utf-8")
+        return place
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write one JSON file."""
@@ -71,11 +79,18 @@ def read_run(path: Path) -> tuple[Mapping[str, Any], list[Judged], list[Path]]:
         facts = json.loads((path / "run.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise HistoryError(f"{path}: not a kept run ({error})") from None
+    missing = sorted(_FACTS - set(facts)) if isinstance(facts, dict) else ["a mapping"]
+    if missing:
+        raise HistoryError(f"{path / 'run.json'}: damaged: lacks {', '.join(missing)}")
     names: Sequence[str] = facts["scenarios"]
     places = [path] if len(names) == 1 else [path / name for name in names]
     runs = [
         Judged(read_history(place / _HISTORY),
                tuple(read_history(p) for p in sorted(place.glob("rerun-*.jsonl"))))
-        for place in places if (place / _HISTORY).exists()
+        for name, place in zip(names, places, strict=True) if name in facts["kept"]
     ]
+    for run in runs:
+        if not _HEADER <= set(run.history.header):
+            raise HistoryError(f"{path}: a history's header lacks "
+                               f"{', '.join(sorted(_HEADER - set(run.history.header)))}")
     return facts, runs, [place / "scenario.yaml" for place in places]

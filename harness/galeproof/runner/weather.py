@@ -6,12 +6,12 @@ import asyncio
 import functools
 import itertools
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from galeproof import __version__
-from galeproof.errors import WorldError
+from galeproof.errors import EngineError, WorldError
 from galeproof.faults.steps import Schedule
 from galeproof.kernel.chance import canary, reference, stream
 from galeproof.kernel.clock import now_ns, wall_s
@@ -25,9 +25,10 @@ from galeproof.subject import Call, Instance, drive
 from galeproof.subject.capture import CHANNELS
 from galeproof.subject.heartbeat import Heartbeat
 
-__all__ = ["OBSERVE_S", "Run", "run_scenario"]
+__all__ = ["OBSERVE_S", "Behind", "Run", "run_scenario"]
 
 OBSERVE_S = 30.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,15 @@ class Run:
     expected: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A Pact mock server or a real provider behind the origin: its address, and a string that
+    each of its healthy answers contains (None where there is none)."""
+
+    url: str
+    value: str | None = None
+
+
 @dataclass(slots=True)
 class _Group:
     operation: str
@@ -70,6 +80,7 @@ class _Work:
     seed: int
     schedule: Schedule
     budget_s: float
+    behind: Behind | None = None
     raw: list[RawEvent] = field(default_factory=list)
     refs: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -77,10 +88,13 @@ class _Work:
     sequential: bool = False
     effects: int = 0
     lag_ms: float = 0.0
+    interrupted: bool = False
 
 
 async def run_scenario(station: Station, subject: Subject, scenario: Scenario, seed: int,
-                       observe_s: float = OBSERVE_S) -> Run:
+                       observe_s: float = OBSERVE_S,
+                       salvage: Callable[[History], object] = lambda history: None,
+                       behind: Behind | None = None) -> Run:
     """Run one scenario.
 
     Args:
@@ -89,19 +103,21 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
         scenario: What happens to it.
         seed: Draws references, secrets and effects.
         observe_s: Observation budget of one operation, where the scenario has none of its own.
+        behind: Who gives the healthy answers in the origin's place, or None.
+        salvage: Given the partial history where the run is cancelled (Ctrl-C).
 
     Returns:
         The run; a failed control or a harness fault is part of it, no exception.
 
     Raises:
         SubjectError: The instance could not be made.
-        EngineError: Toxiproxy refused or is gone.
     """
     schedule = schedule_of(scenario, subject.profile)
     expected = tuple(scenario.expect.exercised)
     if isinstance(schedule, NotApplicable):
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
-    work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s)
+    work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
+                 behind)
     work.secrets = {"api_key": canary(stream(seed, f"{scenario.name}/secret"))}
     try:
         skipped = await _calm(work)
@@ -109,9 +125,14 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
             return Run(scenario.name, skipped=skipped, expected=expected)
         if work.control and work.control.invalid:
             return Run(scenario.name, invalid=work.control.invalid, expected=expected)
-        history = await _storm(work)
-    except WorldError as error:
-        return Run(scenario.name, fault=str(error), expected=expected, history=_history(work))
+        history = await _guarded(work)
+    except (WorldError, EngineError) as error:
+        fault = station.world.fault or str(error)
+        return Run(scenario.name, fault=fault, expected=expected, history=_history(work))
+    except asyncio.CancelledError:
+        work.interrupted = True
+        salvage(_history(work))
+        raise
     return Run(scenario.name, history, fault=station.world.fault, expected=expected)
 
 
@@ -151,7 +172,9 @@ async def _world(work: _Work, name: str, **args: Any) -> dict[str, Any]:
 async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: list[Any],
                  lanes: dict[str, int], closing: list[str]) -> None:
     specs = instance.description.operations
-    refs = {call.ref: {**specs[call.operation].as_dict(), "amount": call.args["amount"]}
+    behind = work.behind
+    more = {"upstream": behind.url, "value": behind.value} if behind else {}
+    refs = {call.ref: {**specs[call.operation].as_dict(), "amount": call.args["amount"], **more}
             for call in calls}
     work.station.world.events.clear()
     await _world(work, "begin", refs=refs, schedule=schedule, lanes=lanes, closing=closing,
@@ -190,6 +213,22 @@ async def _announce(work: _Work, ref: str | None) -> None:
 async def _cut_off(work: _Work) -> None:
     reply = await _world(work, "cut_off", move=True)
     work.station.world.port = reply["port"]
+
+
+async def _guarded(work: _Work) -> History:
+    """The storm, ended early where the world dies: what follows would prove nothing."""
+    storm = asyncio.ensure_future(_storm(work))
+    world = work.station.world
+    try:
+        while not storm.done() and not world.fault:
+            await asyncio.wait({storm}, timeout=_LOOK_S)
+    finally:
+        if not storm.done():
+            storm.cancel()
+            await asyncio.wait({storm})
+    if storm.cancelled():
+        raise WorldError(world.fault or "the storm was cancelled")
+    return storm.result()
 
 
 async def _storm(work: _Work) -> History:
@@ -251,4 +290,5 @@ def _header(work: _Work) -> Mapping[str, Any]:
         "channels": list(CHANNELS),
         "attribution": work.control.where if work.control else None,
         "effects": work.effects, "python": platform.python_version(),
+        **({"interrupted": True} if work.interrupted else {}),
     }

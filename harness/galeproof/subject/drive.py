@@ -86,13 +86,18 @@ async def drive(
             running.discard(call.ref)
             limit.release()
 
-    tasks = []
-    for call in calls:
-        await limit.acquire()
-        tasks.append(asyncio.ensure_future(one(call)))
-        if stagger_s:
-            await sleep(stagger_s)
-    await asyncio.gather(*tasks)
+    tasks: list[asyncio.Future[None]] = []
+    try:
+        for call in calls:
+            await limit.acquire()
+            tasks.append(asyncio.ensure_future(one(call)))
+            if stagger_s:
+                await sleep(stagger_s)
+        await asyncio.gather(*tasks)
+    except asyncio.CancelledError:  # Ctrl-C: what ends from here on is our doing, no outcome
+        for task in tasks:
+            task.cancel()
+        raise
     return driven
 
 
@@ -102,7 +107,11 @@ async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s:
     recorder.add("subject", "op_start", None, call.ref, lo_ns=start, name=call.operation,
                  kind=call.kind, amount=call.args.get("amount"), instance=1)
     task = asyncio.ensure_future(instance.call(call.operation, call.args))
-    done, _ = await asyncio.wait({task}, timeout=budget_s)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=budget_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
     if not done:
         await spent()
         done, _ = await asyncio.wait({task}, timeout=_GRACE_S)

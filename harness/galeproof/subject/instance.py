@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import inspect
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ __all__ = ["DriverInstance", "Instance", "LocalInstance"]
 
 _CLOSE_S = 5.0
 _OPEN_S = 30.0
+_INTERRUPTED_S = 0.7
 
 
 class Instance(Protocol):
@@ -99,7 +102,7 @@ class LocalInstance:
             if closer:
                 result = closer()
                 if inspect.isawaitable(result):
-                    await asyncio.wait_for(result, _CLOSE_S)
+                    await asyncio.wait_for(result, _patience())
         except Exception as error:
             print(f"galeproof: closing the subject raised {error!r}", file=sys.stderr)
         finally:
@@ -165,6 +168,9 @@ class DriverInstance:
             await self.kill()
             raise SubjectError(f"driver {self._command[0]!r}: no ready line within "
                                f"{_OPEN_S:g} s") from None
+        except asyncio.CancelledError:
+            await self.kill()
+            raise
         if "refused" in ready:
             await self.kill()
             raise SubjectError(ready["refused"])
@@ -222,7 +228,7 @@ class DriverInstance:
             return [], []
         self._say({"close": True})
         try:
-            await asyncio.wait_for(self._process.wait(), _CLOSE_S)
+            await asyncio.wait_for(self._process.wait(), _patience())
         except TimeoutError:
             await self.kill()
         if self._reader:
@@ -233,8 +239,14 @@ class DriverInstance:
                 list(found.get("probes", [])))
 
     async def kill(self) -> None:
-        """End the process."""
+        """End the process, and what it started in its session."""
         if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
+
+
+def _patience() -> float:
+    """How long a close may take: not long where Ctrl-C was pressed."""
+    task = asyncio.current_task()
+    return _INTERRUPTED_S if task and task.cancelling() else _CLOSE_S

@@ -35,12 +35,11 @@ class _Driver:
             with os.fdopen(read_fd, "rb") as stream:
                 for line in stream:
                     loop.call_soon_threadsafe(lines.put_nowait, line)
-            loop.call_soon_threadsafe(lines.put_nowait, b"")
+            os._exit(0)  # the harness is gone: not even a blocked loop may outlive it
 
         threading.Thread(target=read, daemon=True).start()
-        while line := await lines.get():
-            if await self.handle(json.loads(line)):
-                break
+        while not await self.handle(json.loads(await lines.get())):
+            pass
         os._exit(0)  # threads of the subject may hang: the run is over
 
     async def handle(self, message: dict[str, Any]) -> bool:

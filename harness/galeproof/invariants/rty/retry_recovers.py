@@ -90,7 +90,7 @@ def _declared(case: Case, attempt: Exchange) -> bool:
     if word in ("rst", "stale"):
         return case.profile.retries("reset")
     if word == "fin":
-        return case.profile.retries("truncated") or case.profile.retries("reset")
+        return case.profile.retries("truncated" if attempt.answered_bytes else "reset")
     if word == "hang":
         return case.profile.retries("timeout")
     return attempt.closed is not None and case.profile.retries("reset")
