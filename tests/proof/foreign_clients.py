@@ -37,6 +37,7 @@ class Requests:
     PROFILE = {"max_attempts": 5, "retry_on": ["connect", "reset", 503]}
     SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
                  "reset-after-request", "truncated-body")
+    APART = ("hang",)  # it never returns there, so that this says nothing of attempts
 
     def __init__(self, base_url, secrets):
         self.base = base_url
@@ -70,6 +71,7 @@ class OpenAI:
                "retry_on": ["connect", "reset", "timeout", 408, 429, 500, 502, 503, 504]}
     SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
                  "hang-after-effect", "hang-once", "hang")
+    APART = ()
 
     def __init__(self, base_url, secrets):
         self.client = openai.AsyncOpenAI(api_key=secrets["api_key"], base_url=f"{base_url}/v1",
@@ -102,6 +104,7 @@ class Stripe:
                "retry_on": ["connect", "reset", 500, 503]}
     SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
                  "reset-after-request", "502-with-effect")
+    APART = ()
 
     def __init__(self, base_url, secrets):
         self.client = stripe.StripeClient(secrets["api_key"], base_addresses={"api": base_url},
@@ -125,23 +128,32 @@ CLIENTS = {"requests": Requests, "openai": OpenAI, "stripe": Stripe}
 def judge(name, engine="auto"):
     """Run one client through its scenarios; verdicts, and its POSTs as the tap saw them."""
     client = CLIENTS[name]
-    scenarios = [load_scenario(find(s), frozenset(INVARIANTS)) for s in client.SCENARIOS]
     with Station(engine, seed=SEED) as station:
-        result = asyncio.run(run_catalogue(
-            station, subject_of(client, parse_profile(client.PROFILE), name), scenarios, SEED,
-            observe_s=OBSERVE_S))
+        result = _run(station, name, client.SCENARIOS)
+        runs, verdicts = list(result.judged), list(result.verdicts)
+        if client.APART and not (result.invalid or result.fault):
+            apart = _run(station, name, client.APART, frozenset({"TMO002"}))
+            verdicts += apart.verdicts
+            runs += apart.judged
     return {
         "client": name, "version": importlib.metadata.version(client.PACKAGE),
         "invalid": result.invalid, "fault": result.fault,
-        "strays": sum(len(_attributed(j).strays) + len(_attributed(j).ambiguous)
-                      for j in result.judged),
+        "strays": sum(len(_attributed(j).strays) + len(_attributed(j).ambiguous) for j in runs),
         "verdicts": {v.code: {
             "name": v.name, "verdict": v.outcome.value, "reason": v.reason, "note": v.note,
             "observed": v.observed, "limit": v.limit, "unit": v.unit, "witnesses": v.witnesses,
-            "scenarios": list(v.scenarios), "findings": [f.text for f in v.findings],
-        } for v in result.verdicts},
-        "wire": {str(j.history.header["scenario"]): _posts(j) for j in result.judged},
+            "findings": [f.text for f in v.findings],
+        } for v in sorted(verdicts, key=lambda v: v.code)},
+        "wire": {str(j.history.header["scenario"]): _posts(j) for j in runs},
     }
+
+
+def _run(station, name, scenarios, codes=None):
+    client = CLIENTS[name]
+    loaded = [load_scenario(find(s), frozenset(INVARIANTS)) for s in scenarios]
+    return asyncio.run(run_catalogue(
+        station, subject_of(client, parse_profile(client.PROFILE), name), loaded, SEED, codes,
+        observe_s=OBSERVE_S))
 
 
 def _attributed(judged):
