@@ -144,3 +144,16 @@ def test_a_reset_on_accept_comes_before_any_byte(world, storm):
     assert ask(world.port)[1] == "fin"
     world.call("end")
     assert sum(e[3] == "head" for e in world.events) == 1
+
+
+def test_a_refusal_that_outlives_its_operation_leaves_the_port_open(world, storm):
+    """A client that gives up at once ends the run; the next run's first connection is served."""
+    refuse = {"cut": {"kind": "refuse", "at": None, "bytes": None}}
+    storm(refuse, {})
+    for _ in range(3):
+        world.call("operation", ref=REF)
+        world.call("operation", ref=None)
+    world.call("operation", ref=REF)
+    world.call("end")
+    storm({})
+    assert "fin" == ask(world.port)[1]

@@ -59,6 +59,8 @@ class ScenarioItem(pytest.Item):
         verdict = next((v for v in result.verdicts if v.code == self.name), None)
         if verdict is None:
             pytest.fail(f"{self.name}: not exercised", pytrace=False)
+        if verdict.outcome is Outcome.UNKNOWN and verdict.reason == "undeclared":
+            pytest.skip(f"{self.name}: undeclared; {verdict.note}")
         if verdict.outcome is not Outcome.PASS:
             pytest.fail(self._text(verdict, result), pytrace=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from galeproof.kernel.clock import now_ns, sleep
@@ -20,16 +21,21 @@ def _resets() -> int | None:
         return None
 
 
-async def wait_for_refusal() -> bool:
+async def wait_for_refusal(stop: asyncio.Event) -> bool:
     """Wait until the kernel has refused a connection, at most 0.25 s.
+
+    Args:
+        stop: Ends the wait early (the operation is over).
 
     Returns:
         True when a refusal was seen (Linux). The counter belongs to the whole network
         namespace, so that in rare cases another program's reset is taken for it.
     """
     start, before = now_ns(), _resets()
-    while now_ns() - start < _LONGEST_NS:
-        await sleep(0.002)
+    while True:
+        over = stop.is_set() or now_ns() - start >= _LONGEST_NS
         if before is not None and (_resets() or 0) > before:
             return True
-    return False
+        if over:
+            return False
+        await sleep(0.002)

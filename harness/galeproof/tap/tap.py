@@ -46,6 +46,7 @@ class Tap:
         self._server: asyncio.Server | None = None
         self._closed_port: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refusal: tuple[asyncio.Task[None], asyncio.Event] | None = None
         self.port = 0
 
     # -- a run --------------------------------------------------------------------------
@@ -79,6 +80,7 @@ class Tap:
 
     async def new_port(self) -> int:
         """Leave the old port (a thread of the subject may still use it) and take a new one."""
+        await self.settle()
         self.close()
         return await self.listen()
 
@@ -161,6 +163,7 @@ class Tap:
 
     async def operation(self, marker: str | None) -> None:
         """Name the operation that runs now (None: nobody), and arm a refusal of its attempts."""
+        await self.settle()
         self.current = marker
         if marker is None:
             return
@@ -176,11 +179,20 @@ class Tap:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((_HOST, port))  # bound, not listening: connects are refused, nobody takes it
         self._closed_port = bound
-        self._keep(self._reopen(marker, port))
+        stop = asyncio.Event()
+        self._refusal = (asyncio.ensure_future(self._reopen(marker, port, stop)), stop)
 
-    async def _reopen(self, marker: str, port: int) -> None:
+    async def settle(self) -> None:
+        """End a refusal that is still under way: the port listens again afterwards."""
+        if self._refusal:
+            task, stop = self._refusal
+            self._refusal = None
+            stop.set()
+            await task
+
+    async def _reopen(self, marker: str, port: int, stop: asyncio.Event) -> None:
         lo = now_ns()
-        seen = await wait_for_refusal()
+        seen = await wait_for_refusal(stop)
         if self._closed_port:
             self._closed_port.close()
             self._closed_port = None

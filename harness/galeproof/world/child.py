@@ -160,6 +160,7 @@ class Child:
         return {"port": self.tap.port}
 
     async def _end_run(self) -> dict[str, Any]:
+        await self.tap.settle()
         await self.tap.idle()
         self.tap.end()
         self.origin.end()
