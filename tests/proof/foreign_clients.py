@@ -68,7 +68,7 @@ class OpenAI:
     PACKAGE = "openai"
     # its README: connection errors, 408, 409, 429 and >= 500 are retried two times by default
     PROFILE = {"max_attempts": 3, "read_timeout_s": 1.0,
-               "retry_on": ["connect", "reset", "timeout", 408, 429, 500, 502, 503, 504]}
+               "retry_on": ["connect", "reset", "timeout", 408, 409, 429, 500, 502, 503, 504]}
     SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
                  "hang-after-effect", "hang-once", "hang")
     APART = ()
@@ -99,9 +99,9 @@ class Stripe:
     """stripe's client with two network retries."""
 
     PACKAGE = "stripe"
-    # its README: max_network_retries after the first; idempotency keys make them safe
+    # its README: connection errors, timeouts and 409 are retried under a key; of 503 it says nothing
     PROFILE = {"max_attempts": 3, "idempotency_key": "Idempotency-Key",
-               "retry_on": ["connect", "reset", 500, 503]}
+               "retry_on": ["connect", "reset", "timeout", 409]}
     SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
                  "reset-after-request", "502-with-effect")
     APART = ()
@@ -195,7 +195,8 @@ def evidence(verdict):
         parts.append(f"observed {verdict['observed']:.3g} {verdict['unit']}{limit}")
     if verdict["witnesses"]:
         parts.append(f"{verdict['witnesses']} operations")
-    return "; ".join(parts + [verdict["note"]] * bool(verdict["note"]))
+    parts += [verdict["note"]] if verdict["note"] else []
+    return "; ".join(parts) or "the situation never arose"
 
 
 def markdown(proofs):

@@ -147,7 +147,7 @@ def test_a_reset_on_accept_comes_before_any_byte(world, storm):
 
 
 def test_a_refusal_that_outlives_its_operation_leaves_the_port_open(world, storm):
-    """A client that gives up at once ends the run; the next run's first connection is served."""
+    """A client that gives up at once ends the run; the next connection is served."""
     refuse = {"cut": {"kind": "refuse", "at": None, "bytes": None}}
     storm(refuse, {})
     for _ in range(3):
@@ -155,5 +155,4 @@ def test_a_refusal_that_outlives_its_operation_leaves_the_port_open(world, storm
         world.call("operation", ref=None)
     world.call("operation", ref=REF)
     world.call("end")
-    storm({})
     assert "fin" == ask(world.port)[1]
