@@ -35,8 +35,8 @@ class Requests:
     PACKAGE = "requests"
     # urllib3: total=4 are retries after the first request; read errors count into it
     PROFILE = {"max_attempts": 5, "retry_on": ["connect", "reset", 503]}
-    SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
-                 "reset-after-request", "truncated-body")
+    SCENARIOS = ("503-storm", "429-storm", "busy-three-seconds", "fail-twice-then-recover",
+                 "reset-after-effect", "reset-after-request", "truncated-body")
     APART = ("hang",)  # it never returns there, so that this says nothing of attempts
 
     def __init__(self, base_url, secrets):
@@ -69,8 +69,8 @@ class OpenAI:
     # its README: connection errors, 408, 409, 429 and >= 500 are retried two times by default
     PROFILE = {"max_attempts": 3, "read_timeout_s": 1.0,
                "retry_on": ["connect", "reset", "timeout", 408, 409, 429, 500, 502, 503, 504]}
-    SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
-                 "hang-after-effect", "hang-once", "hang")
+    SCENARIOS = ("503-storm", "429-storm", "busy-three-seconds", "fail-twice-then-recover",
+                 "reset-after-effect", "hang-after-effect", "hang-once", "hang")
     APART = ()
 
     def __init__(self, base_url, secrets):
@@ -102,8 +102,8 @@ class Stripe:
     # its README: connection errors, timeouts and 409 are retried under a key; of 503 it says nothing
     PROFILE = {"max_attempts": 3, "idempotency_key": "Idempotency-Key",
                "retry_on": ["connect", "reset", "timeout", 409]}
-    SCENARIOS = ("503-storm", "429-storm", "fail-twice-then-recover", "reset-after-effect",
-                 "reset-after-request", "502-with-effect")
+    SCENARIOS = ("503-storm", "429-storm", "busy-three-seconds", "fail-twice-then-recover",
+                 "reset-after-effect", "reset-after-request", "502-with-effect")
     APART = ()
 
     def __init__(self, base_url, secrets):
@@ -126,7 +126,7 @@ CLIENTS = {"requests": Requests, "openai": OpenAI, "stripe": Stripe}
 
 
 def judge(name, engine="auto"):
-    """Run one client through its scenarios; verdicts, and its POSTs as the tap saw them."""
+    """Run one client through its scenarios; verdicts, and its attempts as the tap saw them."""
     client = CLIENTS[name]
     with Station(engine, seed=SEED) as station:
         result = _run(station, name, client.SCENARIOS)
@@ -144,7 +144,8 @@ def judge(name, engine="auto"):
             "observed": v.observed, "limit": v.limit, "unit": v.unit, "witnesses": v.witnesses,
             "findings": [f.text for f in v.findings],
         } for v in sorted(verdicts, key=lambda v: v.code)},
-        "wire": {str(j.history.header["scenario"]): _posts(j) for j in runs},
+        "writes": {str(j.history.header["scenario"]): _attempts(j, "write") for j in runs},
+        "reads": {str(j.history.header["scenario"]): _attempts(j, "read") for j in runs},
     }
 
 
@@ -160,13 +161,13 @@ def _attributed(judged):
     return attribute(judged.history)
 
 
-def _posts(judged):
-    """The attempts of every write: method, key, what was planned and answered, effects."""
+def _attempts(judged, kind):
+    """The attempts of every operation: method, key, what was planned and answered, effects."""
     return [[{"at_s": round((a.start_lo_ns - o.start.lo_ns) / 1e9, 2), "method": a.method,
               "target": a.target, "key": a.header("Idempotency-Key"), "word": a.word,
               "status": a.status if a.complete else None, "effects": a.effects}
              for a in o.requests]
-            for o in _attributed(judged).operations if o.kind == "write"]
+            for o in _attributed(judged).operations if o.kind == kind]
 
 
 def judge_apart(name):
