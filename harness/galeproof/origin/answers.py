@@ -123,7 +123,7 @@ def _phrase(status: int) -> str:
 def _special(answer: Mapping[str, Any], target: str, wall_s: float) -> dict[str, str]:
     headers = {"Date": formatdate(wall_s, usegmt=True)}
     if answer.get("retry_after_s") is not None:
-        headers["Retry-After"] = f"{answer['retry_after_s']:g}"
+        headers["Retry-After"] = str(int(answer["retry_after_s"]))
     if answer.get("retry_after_date_s") is not None:
         headers["Retry-After"] = formatdate(wall_s + answer["retry_after_date_s"], usegmt=True)
     if answer.get("location"):

@@ -54,7 +54,9 @@ def parse_scenario(text: str, name: str, known_codes: Collection[str]) -> Scenar
 
 
 def _told(error: ValidationError, source: Source) -> ScenarioError:
-    first = error.errors()[0]
+    errors = error.errors()
+    # a misspelt key is the cause where another key is missing
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     loc = tuple(part for part in first["loc"] if isinstance(part, int | str))
     problem = str(first["msg"]).removeprefix("Value error, ")
     inner: Any = (first.get("ctx") or {}).get("error")

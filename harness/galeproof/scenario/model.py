@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from galeproof.errors import ScenarioError
 from galeproof.faults.steps import GARBAGE, Cut, parse_cut
 from galeproof.scenario.lane import ToxicSpec, parse_lane
-from galeproof.scenario.quantity import Quantity, parse_quantity
+from galeproof.scenario.quantity import Quantity, parse_quantity, resolve
 from galeproof.scenario.source import LocatedError
 
 __all__ = ["AnswerSpec", "DripSpec", "Expect", "OperationGroup", "RetryAfter", "Scenario",
@@ -20,6 +20,8 @@ __all__ = ["AnswerSpec", "DripSpec", "Expect", "OperationGroup", "RetryAfter", "
 _CONFIG = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 _RANGE = re.compile(r"(\d{1,4})(-)?(\d{1,4})?")
 _MOST_ATTEMPTS = 1000
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_OURS = frozenset({"content-length", "transfer-encoding", "connection"})
 
 QuantityField = Annotated[Quantity, BeforeValidator(
     lambda raw: raw if isinstance(raw, Quantity) else parse_quantity(raw))]
@@ -30,8 +32,8 @@ class OperationGroup(BaseModel):
 
     model_config = _CONFIG
     kind: Literal["read", "write"]
-    count: int = Field(ge=1, le=10_000)
-    concurrent: int = Field(default=1, ge=1, le=200)
+    count: int = Field(ge=1, le=10_000, strict=True)
+    concurrent: int = Field(default=1, ge=1, le=200, strict=True)
     stagger_s: float = Field(default=0.0, ge=0, le=60)
     name: str | None = None
 
@@ -64,6 +66,35 @@ class AnswerSpec(BaseModel):
         if value is not None and value not in GARBAGE:
             raise ValueError(f"{value!r}; allowed: {', '.join(GARBAGE)}")
         return value
+
+    @field_validator("headers")
+    @classmethod
+    def _headers(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, text in value.items():
+            if not _TOKEN.fullmatch(name) or not all(" " <= c <= "~" for c in text):
+                raise ValueError(f"{name[:40]!r}: a header is a token and printable ASCII")
+            if name.lower() in _OURS:
+                raise ValueError(f"{name!r} is the origin's own: it frames the answer")
+        return value
+
+    @field_validator("location")
+    @classmethod
+    def _location(cls, value: str | None) -> str | None:
+        if value == "other":
+            raise ValueError("'other' (a second origin) is not built yet")
+        if value is not None and value != "same" and not re.fullmatch(r"/[!-~]*", value):
+            raise ValueError(f"{value[:40]!r}; allowed: same, or a path that begins with /")
+        if value is not None and value.startswith("//"):
+            raise ValueError("a location must stay on this origin")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> AnswerSpec:
+        if self.garbage is not None and self.body is not None:
+            raise LocatedError(("body",), "give body or garbage, not both")
+        if self.location is not None and not 300 <= (self.status or 200) < 400:
+            raise LocatedError(("location",), "a location needs a status from 300 to 399")
+        return self
 
 
 class RetryAfter(BaseModel):
@@ -148,6 +179,27 @@ class StepSpec(BaseModel):
         return raw if isinstance(raw, tuple) else parse_lane(raw)
 
 
+    @model_validator(mode="after")
+    def _agrees(self) -> StepSpec:
+        status = self.answer.status
+        if self.retry_after is not None and (status is None or status < 300):
+            raise LocatedError(("retry_after",), "needs an answer with a status from 300 to 599")
+        if self.retry_after is not None and self.retry_after.seconds is not None:
+            seconds = self.retry_after.seconds
+            if seconds.constant and resolve(seconds, {}) % 1:
+                raise LocatedError(("retry_after",), f"{seconds.text}: whole seconds only")
+        if self.cut is None:
+            return self
+        if self.cut.level == "connection" and self.lane:
+            raise LocatedError(("lane",), "a connection step ends before any byte reaches a lane")
+        unsaid = self.cut.level == "connection" or self.cut.at in ("request", "request_body")
+        if unsaid and self.answer != AnswerSpec():
+            raise LocatedError(("answer",), "this cut comes before any answer: leave one of them out")
+        if self.cut.at == "effect" and self.answer.effect is False:
+            raise LocatedError(("answer", "effect"), "the cut comes after the effect")
+        return self
+
+
 class Expect(BaseModel):
     """What the run must show."""
 
@@ -170,19 +222,14 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Scenario:
-        taken: dict[int, int] = {}
         for index, step in enumerate(self.steps):
             first, last = step.attempts
-            for attempt in range(first, (last or first) + 1):
-                if attempt in taken:
+            for earlier, other in enumerate(self.steps[:index]):
+                begin, end = other.attempts
+                if (end is None or first <= end) and (last is None or begin <= last):
                     raise LocatedError(("steps", index, "attempts"),
-                                       f"attempt {attempt} has a step already "
-                                       f"(steps[{taken[attempt]}])")
-                taken[attempt] = index
-            open_ended = [i for i, s in enumerate(self.steps[:index]) if s.attempts[1] is None]
-            if open_ended:
-                raise LocatedError(("steps", index, "attempts"),
-                                   f"steps[{open_ended[0]}] covers all later attempts already")
+                                       f"attempt {max(first, begin)} has a step already "
+                                       f"(steps[{earlier}])")
             if step.cut is not None and step.cut.level == "connection":
                 self._alone(index)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ def schedule_of(scenario: Scenario, profile: Profile) -> Schedule | NotApplicabl
     lanes: dict[str, tuple[Mapping[str, Any], ...]] = {}
     steps = []
     try:
-        for spec in scenario.steps:
+        for spec in sorted(scenario.steps, key=lambda s: s.attempts[0]):
             toxics = toxics_of(spec.lane, known)
             steps.append(_step(spec, _lane(toxics, lanes), toxics, known))
     except Unresolved as error:
@@ -65,7 +66,8 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
     drip = Drip(given.drip.part, resolve(given.drip.every_s, known)) if given.drip else None
     answer = Answer(
         status=given.status, headers=dict(given.headers), effect=given.effect,
-        retry_after_s=number(after.seconds) if after else None,
+        # delay-seconds are whole (RFC 9110, 10.2.3): never less than what was asked for
+        retry_after_s=math.ceil(number(after.seconds) or 0) if after and after.seconds else None,
         retry_after_date_s=number(after.date_in_s) if after else None,
         drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body, garbage=given.garbage,
         location=given.location, close=given.close)
