@@ -2,14 +2,18 @@
 
 import sys
 
-from galeproof.cli import main
-
 __all__ = ["run"]
 
 
 def run() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(main())
+    try:
+        from galeproof.cli import main  # here, so that Ctrl-C during the import is no traceback
+
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     except typer.Exit as done:
         return int(done.exit_code)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _refuse("interrupted", 130)
     except UsageError as error:
         return _refuse(str(error), 2)
     except HarnessError as error:
@@ -99,8 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own errors: an unknown option, say
             return _refuse(error.format_message(), 2)
-        if type(error).__name__ == "Abort":
-            return 130
+        if type(error).__name__ == "Abort":  # typer's word for Ctrl-C
+            return _refuse("interrupted", 130)
         raise
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from galeproof import __version__
-from galeproof.errors import UsageError
+from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
@@ -84,7 +84,11 @@ def replay_command(path: Path, code: str | None, engine: str | None, as_json: bo
 def judge_command(path: Path, as_json: bool) -> int:
     """Judge the kept histories again."""
     facts, runs, _ = read_run(path)
-    verdicts = judge_runs(runs, frozenset(facts["codes"]) if facts.get("codes") else None)
+    try:
+        verdicts = judge_runs(runs, frozenset(facts["codes"]) if facts.get("codes") else None)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise HistoryError(f"{path}: the history lacks what it must have "
+                           f"({type(error).__name__}: {error})") from None
     code = exit_code(verdicts, fail_on=facts["fail_on"],
                      expected={c for r in runs for c in expected_of(r.history)},
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))

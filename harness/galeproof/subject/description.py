@@ -49,7 +49,7 @@ def load_target(target: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         found = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SubjectError(
             f"subject {target!r}: cannot import {module_name}: {type(error).__name__}: {error}"
         ) from None

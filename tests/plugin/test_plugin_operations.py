@@ -1,0 +1,190 @@
+"""``gale`` around an existing test: steps, operations, checks."""
+
+LOST_ANSWER = '''
+from shop import BillingClient
+
+
+def test_a_lost_answer_never_charges_twice(gale):        # no adapter needed
+    gale.steps("rst after effect", 503, "ok")            # attempts 1, 2, 3 of each operation
+    billing = BillingClient(gale.base_url, api_key=gale.secrets["api_key"], timeout=1.0)
+    with gale.operation("create", answer={"id": "{effect}"}) as op:
+        billing.create_invoice(reference=op.ref, amount=op.amount)
+    gale.check("IDM001", "IDM002")                       # exercised and PASS, or the test fails
+    assert 1 == gale.effects(op)
+'''
+
+
+def test_the_test_of_a_lost_answer_passes_for_a_sound_client(inner):
+    """INTERFACES' test as printed, on a client of 20 lines that keeps its key."""
+    inner.client()
+    inner.tests(LOST_ANSWER)
+    result = inner.run()
+    assert {"passed": 1} == result.parseoutcomes()
+
+
+def test_the_test_of_a_lost_answer_fails_for_a_new_key_on_each_attempt(inner, sound_client):
+    """The failure shows what was planned and observed for each attempt, and how to run it again."""
+    inner.client(sound_client.replace('"Idempotency-Key": key', '"Idempotency-Key": str(uuid.uuid4())'))
+    inner.tests(LOST_ANSWER)
+    result = inner.run("--galeproof-seed", "41")
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines([
+        "FAIL*IDM002*",
+        "*IDM002 on the wire:",
+        "*attempt 1: POST /invoices*<- rst after effect*",
+        "*effect*",
+        "*attempt 2: POST /invoices*<- 503*",
+        "*attempt 3: POST /invoices*<- ok*",
+        'run kept in *; again: pytest "test_inner.py::test_a_lost_answer_never_charges_twice"'
+        " --galeproof-seed=41",
+    ])
+
+
+def test_a_client_without_a_key_is_found(inner, sound_client):
+    """A retry after an ambiguous loss without any key fails IDM001."""
+    inner.client(sound_client.replace('headers={"Idempotency-Key": key}, ', ""))
+    inner.tests(LOST_ANSWER)
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["FAIL*IDM001*"])
+
+
+def test_an_invariant_that_was_not_exercised_is_no_pass(inner):
+    """``gale.check`` of a code whose situation never arose fails, and says why."""
+    inner.client()
+    inner.tests(LOST_ANSWER.replace('"rst after effect", 503, "ok"', '"ok"'))
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["UNKNOWN*IDM001*not_exercised*"])
+
+
+def test_an_unknown_that_was_expected_is_accepted(inner):
+    """``expect_unknown`` accepts UNKNOWN of the codes that it names, and of no other."""
+    inner.client()
+    text = LOST_ANSWER.replace('"rst after effect", 503, "ok"', '"ok"').replace(
+        "def test_a", "import pytest\n\n@pytest.mark.expect_unknown({})\ndef test_a")
+    inner.tests(text.replace("{}", '"IDM001", "IDM002"', 1))
+    assert {"passed": 1} == inner.run().parseoutcomes()
+    inner.tests(text.replace("{}", '"IDM001"', 1))
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.no_fnmatch_line("UNKNOWN*IDM001*")
+
+
+def test_a_failing_code_is_never_excused(inner, sound_client):
+    """``expect_unknown`` does not excuse a FAIL."""
+    inner.client(sound_client.replace('"Idempotency-Key": key', '"Idempotency-Key": str(uuid.uuid4())'))
+    inner.tests(LOST_ANSWER.replace(
+        "def test_a", 'import pytest\n\n@pytest.mark.expect_unknown("IDM001", "IDM002")\ndef test_a'))
+    assert {"failed": 1} == inner.run().parseoutcomes()
+
+
+def test_an_unknown_code_is_refused(inner):
+    """``gale.check`` of no invariant is an error that names those that there are."""
+    inner.client()
+    inner.tests(LOST_ANSWER.replace('"IDM002"', '"IDM999"'))
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["*UsageError: gale.check: 'IDM999': no such invariant; known: *IDM001*"])
+
+
+def test_a_client_error_is_raised_unless_it_may_fail(inner):
+    """An exception of the client goes on to the test; with ``may_fail`` it is an outcome only."""
+    inner.client()
+    inner.tests('''
+import pytest
+from shop import BillingClient
+
+def storm(gale, **more):
+    gale.steps(503)
+    billing = BillingClient(gale.base_url, api_key="k", timeout=1.0)
+    with gale.operation("create", answer={"id": "{effect}"}, **more) as op:
+        billing.create_invoice(op.ref, op.amount)
+    return op
+
+def test_raised(gale):
+    with pytest.raises(RuntimeError, match="no invoice after 3 attempts"):
+        storm(gale)
+    assert ["failed"] == [e.data["outcome"] for e in gale.history.of("op_end")]
+
+def test_outcome(gale):
+    op = storm(gale, may_fail=True)
+    (end,) = gale.history.of("op_end")
+    assert ("failed", "builtins.RuntimeError") == (end.data["outcome"], end.data["error"]["type"])
+    assert 0 == gale.effects(op)
+
+def test_raised_on(gale):
+    storm(gale)
+''')
+    result = inner.run()
+    assert {"passed": 2, "failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["FAILED test_inner.py::test_raised_on*no invoice after 3 attempts*"])
+
+
+def test_effects_are_counted_for_each_operation(inner):
+    """``gale.effects`` counts distinct effects: none, one, or one for each new key."""
+    inner.client()
+    inner.tests('''
+import requests
+
+def post(gale, op, key):
+    return requests.post(f"{gale.base_url}/pay/{op.ref}", headers={"Idempotency-Key": key}, timeout=2)
+
+def test_effects(gale):
+    with gale.operation("create", answer={"id": "{effect}"}) as none:
+        pass
+    with gale.operation("create", answer={"id": "{effect}"}) as one:
+        assert post(gale, one, "a").json() == post(gale, one, "a").json()
+    with gale.operation("create", answer={"id": "{effect}"}) as two:
+        assert post(gale, two, "b").json() != post(gale, two, "c").json()
+    assert [0, 1, 2] == [gale.effects(op) for op in (none, one, two)]
+''')
+    assert {"passed": 1} == inner.run().parseoutcomes()
+
+
+def test_an_operation_of_an_asynchronous_test(inner):
+    """``async with gale.operation`` under anyio, two tests in a row on one world."""
+    inner.tests('''
+import httpx
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sound", [True, False])
+async def test_async(gale, sound):
+    gale.steps("rst after effect", "ok")
+    async with httpx.AsyncClient(base_url=gale.base_url) as client:
+        async with gale.operation("create", answer={"id": "{effect}"}) as op:
+            for attempt in range(2):
+                try:
+                    key = "same" if sound else f"key-{attempt}"
+                    await client.post(f"/pay/{op.ref}", headers={"Idempotency-Key": key})
+                except httpx.TransportError:
+                    pass
+    gale.check("IDM002")
+    assert 1 == gale.effects(op)
+''')
+    result = inner.run("-p", "anyio")
+    assert {"passed": 1, "failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["FAILED test_inner.py::test_async*False*IDM002*"])
+
+
+def test_steps_come_before_the_base_url(inner):
+    """Steps given after the storm has begun are refused, not forgotten."""
+    inner.tests('''
+import pytest
+from galeproof.errors import ScenarioError, UsageError
+
+def test_late(gale):
+    gale.base_url
+    with pytest.raises(UsageError, match="before base_url"):
+        gale.steps(503)
+
+def test_nonsense(gale):
+    with pytest.raises(ScenarioError):
+        gale.steps("rst after lunch")
+''')
+    assert {"passed": 2} == inner.run().parseoutcomes()
