@@ -48,11 +48,16 @@ def check(case: Case) -> Verdict:
             "minor" if most <= 2 * cap else "major")
         return _TELL.failed(case, findings, observed=most, limit=cap, severity=severity,
                             witnesses=len(over))
-    if any(o.outcome in (None, "killed") or o.over_budget for o, _ in counted):
+    unfinished = [o for o, _ in counted if o.outcome in (None, "killed") or o.over_budget]
+    finished = len(counted) - len(unfinished)
+    if unfinished and not finished and all(map(_waiting, unfinished)):
+        return _TELL.unknown(case, case.doubt(), "cut off while it waited, not while it retried",
+                             observed=most, limit=cap)
+    if not all(map(_waiting, unfinished)):
         return _TELL.unknown(case, "budget_exhausted", "still going when the observation ended",
                              observed=most, limit=cap)
     note = "" if case.profile.max_attempts else "undeclared; held against 5"
-    return _TELL.passed(case, len(counted), observed=most, limit=cap, note=note)
+    return _TELL.passed(case, finished, observed=most, limit=cap, note=note)
 
 
 def _failing(operation: Operation, cap: int) -> bool:
@@ -60,6 +65,14 @@ def _failing(operation: Operation, cap: int) -> bool:
     return len(operation.attempts) > 0 and not any(
         a.complete and a.status is not None and a.status < 400 for a in operation.attempts[:cap]
     ) and all(a.word != "ok" for a in operation.attempts[:cap])
+
+
+def _waiting(operation: Operation) -> bool:
+    """Whether it was cut off in a silence, or in a wait that the provider asked for: that says
+    nothing of how often it would have tried."""
+    last = operation.attempts[-1]
+    return (last.status is None and last.word.startswith("hang")) or (
+        last.answer_header("retry-after") is not None)
 
 
 def _count(operation: Operation) -> int:

@@ -57,6 +57,8 @@ def check(case: Case) -> Verdict:
     if findings:
         worst = "critical" if max(levels) >= _INFO else "major"
         return _TELL.failed(case, findings, observed=len(findings), limit=0, severity=worst)
+    if secrets and not any(True for _ in case.history.of("head", "opaque")):
+        return _TELL.unknown(case, case.doubt(), "no request came through")
     if not secrets or not _sent(case, secrets):
         return _TELL.unknown(case, "capture_missing", "the canary never went over the wire: "
                              "give secrets[...] to your client")
