@@ -104,6 +104,9 @@ class Answer:
         garbage: One of GARBAGE in place of the usual body, or None.
         location: ``same`` (the URL asked for), ``other`` (the second origin), or a path.
         close: Whether the answer says ``Connection: close``.
+        statuses: One status for each operation in turn, in place of ``status``.
+        endless: A body without end, as fast as it is taken.
+        date_skew_s: How far Date (and a Retry-After date) are off, in s.
     """
 
     status: int | None = None
@@ -117,12 +120,16 @@ class Answer:
     garbage: str | None = None
     location: str | None = None
     close: bool = False
+    statuses: tuple[int, ...] = ()
+    endless: bool = False
+    date_skew_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return plain | {
             "headers": dict(self.headers),
+            "statuses": list(self.statuses),
             "drip": self.drip.as_dict() if self.drip else None,
         }
 
@@ -138,6 +145,7 @@ class Step:
         answer: What the origin says, as far as the cut lets it.
         cut: How the exchange is broken, or None.
         word: The label in the words of ``docs/history.md``.
+        chance: The probability that the step happens to an attempt; drawn from the seed.
     """
 
     first: int
@@ -146,6 +154,7 @@ class Step:
     answer: Answer
     cut: Cut | None
     word: str
+    chance: float = 1.0
 
     @property
     def level(self) -> str:
@@ -161,6 +170,7 @@ class Step:
             "answer": self.answer.as_dict(),
             "cut": self.cut.as_dict() if self.cut else None,
             "word": self.word,
+            "chance": self.chance,
         }
 
 
@@ -193,6 +203,7 @@ def schedule_from_dict(data: Mapping[str, Any]) -> Schedule:
 def _step_from(data: Mapping[str, Any]) -> Step:
     answer = dict(data["answer"])
     drip = Drip(**answer.pop("drip")) if answer["drip"] else answer.pop("drip")
+    answer["statuses"] = tuple(answer["statuses"])
     cut = Cut(**data["cut"]) if data["cut"] else None
     return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut})
 
@@ -240,6 +251,8 @@ def word_of(answer: Answer, cut: Cut | None) -> str:
         return f"{cut.kind} after {cut.bytes} {unit}"
     if cut:
         return f"{cut.kind} after {cut.at}" if cut.at else cut.kind
+    if answer.endless:
+        return "endless body"
     if answer.garbage:
         return f"garbage {answer.garbage}"
     if answer.drip:
@@ -280,6 +293,6 @@ def _parse_word(word: str | int, number: int) -> Step:
             ) from None
     # a word that the world would not carry out must not look like a storm (as in scenario.model)
     silent = cut and cut.kind == "hang" and cut.at in ("accept", "request_body", "body")
-    if silent or (cut and cut.kind == "blackhole"):
+    if silent:
         raise ScenarioError(f"steps, word {number}: {text} is not built yet")
     return Step(number, number, CLEAN, answer, cut, word_of(answer, cut))

@@ -12,7 +12,9 @@ from galeproof.model import Finding, History, Outcome, Profile, Verdict
 from galeproof.model.attribution import Attribution, attribute
 from galeproof.model.exchange import Exchange, Operation
 
-__all__ = ["Case", "Teller"]
+__all__ = ["Case", "Teller", "transient"]
+
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ def _body_field(body: str, name: str) -> str | None:
         return form[0] if form else cut[1] if cut else None
     value = found.get(name) if isinstance(found, dict) else None
     return str(value) if value is not None else None
+
+
+def transient(attempt: Exchange) -> bool:
+    """Whether an attempt failed in a way that a client may well try again: no whole answer, or a
+    status that passes."""
+    if attempt.word == "ok" or (attempt.word.startswith("drip") and not attempt.closed):
+        return False
+    return not attempt.complete or attempt.status in _TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Callable
 
-__all__ = ["now_ns", "pause", "sleep", "wall_s"]
+__all__ = ["now_ns", "pause", "set_timezone", "sleep", "wall_s"]
 
 
 def now_ns() -> int:
@@ -26,3 +28,26 @@ async def sleep(delay_s: float) -> None:
 def pause(delay_s: float) -> None:
     """Block this thread."""
     time.sleep(delay_s)
+
+
+def set_timezone(name: str) -> Callable[[], None]:
+    """Set this process's time zone.
+
+    Args:
+        name: As in the TZ variable, for instance ``Asia/Tokyo``.
+
+    Returns:
+        What sets it back.
+    """
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
+
+    return restore

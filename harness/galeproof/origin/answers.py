@@ -104,11 +104,16 @@ def respond(
         body = json.dumps({"type": "about:blank", "title": phrase, "status": status}).encode()
     if body_at_least and len(body) <= body_at_least:
         body += b" " * (2 * body_at_least - len(body))
-    headers |= _special(answer, target, wall_s)
+    headers |= _special(answer, target, wall_s + (answer.get("date_skew_s") or 0.0))
     if status in (204, 304):
         body = b""
+    elif answer.get("endless"):
+        headers["Transfer-Encoding"] = "chunked"
     else:
         headers["Content-Length"] = str(len(body))
+    drip = answer.get("drip") or {}
+    if drip.get("part") == "headers":
+        headers["X-Slow"] = "x" * int(15 / drip["every_s"])
     if close:
         headers["Connection"] = "close"
     lines = [f"HTTP/1.1 {status} {_phrase(status)}"] + [f"{n}: {v}" for n, v in headers.items()]

@@ -21,6 +21,7 @@ __all__ = ["Origin"]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FOREVER_S = 3600.0
 _PIECE = 65536
+_DRIP_S = 15.0  # how long a dripping part lasts
 
 
 class Origin:
@@ -176,6 +177,9 @@ class _Exchange:
                  "effect": effect or self.view.marker or "", "attempt": self.view.attempt,
                  "now": int(wall_s())}
         least = self.cut.get("bytes") or 0 if self.cut.get("at") == "body" else 0
+        drip = self.answer.get("drip") or {}
+        if drip.get("part") == "body":
+            least = int(_DRIP_S / drip["every_s"])
         return respond(self.answer, spec, names, target=head.first[1], body_at_least=least,
                        close=self._closes(head), wall_s=wall_s(), method=head.first[0])
 
@@ -186,6 +190,8 @@ class _Exchange:
         await self._part(rendered.head, drip, "headers")
         if await self._cut("headers"):
             return
+        if self.answer.get("endless"):
+            await self._endless()
         body = rendered.body
         if self.cut.get("at") == "body":
             body = body[: self.cut["bytes"]]
@@ -195,8 +201,14 @@ class _Exchange:
         self.note("answered", status=rendered.status, total=self.total, value=rendered.value)
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
 
+    async def _endless(self) -> None:
+        """Chunks of white space without end; the tap or the run ends it."""
+        piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        while True:
+            await self._write(piece)
+
     async def _drip_interim(self, every_s: float) -> None:
-        for _ in range(100):
+        for _ in range(int(_DRIP_S / every_s)):
             await self._write(b"HTTP/1.1 102 Processing\r\n\r\n")
             await sleep(every_s)
 

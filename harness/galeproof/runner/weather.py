@@ -21,6 +21,7 @@ from galeproof.runner.control import Control, check_control
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
+from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
 from galeproof.subject.capture import CHANNELS
 from galeproof.subject.heartbeat import Heartbeat
@@ -68,6 +69,7 @@ class _Group:
     count: int
     concurrent: int
     stagger_s: float
+    cancel_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -142,9 +144,16 @@ def _groups(work: _Work, instance: Instance) -> list[_Group]:
         names = instance.description.of_kind(wanted.kind)
         if wanted.name is not None:
             names = [name for name in names if name == wanted.name]
+        if wanted.takes is not None:
+            specs = instance.description.operations
+            names = [name for name in names if wanted.takes in specs[name].takes]
+        cancel_s = None
+        if wanted.cancel_after_s is not None:
+            cancel_s = resolve(wanted.cancel_after_s, work.subject.profile.quantities())
+            names = [n for n in names if instance.description.operations[n].cancellable]
         if names:
             groups.append(_Group(names[0], wanted.kind, wanted.count, wanted.concurrent,
-                                 wanted.stagger_s))
+                                 wanted.stagger_s, cancel_s))
     return groups
 
 
@@ -157,11 +166,16 @@ def _calls(work: _Work, groups: list[_Group], label: str) -> list[tuple[_Group, 
         for _ in range(group.count):
             ref, amount = reference(rng), next(amounts)
             args = {"ref": ref, "amount": amount, "key": f"key-{ref}",
-                    "body": {"reference": ref, "amount": amount},
+                    "body": _body(ref, amount),
                     "deadline_s": work.subject.profile.deadline_s or 30.0}
-            calls.append(Call(ref, group.operation, group.kind, args))
+            calls.append(Call(ref, group.operation, group.kind, args, group.cancel_s))
         made.append((group, calls))
     return made
+
+
+def _body(ref: str, amount: int) -> str:
+    """A request body of exactly 64 KiB of ASCII, a different one for each operation."""
+    return (f"{ref} {amount} " * 4096)[:65536]
 
 
 async def _world(work: _Work, name: str, **args: Any) -> dict[str, Any]:
@@ -184,11 +198,10 @@ async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: l
 
 async def _calm(work: _Work) -> str | None:
     """The control: each operation once, in calm air. Returns why nothing applies, or None."""
-    instance = work.subject.make()
     with work.station.lanes({}) as (lanes, closing):
         raw: list[RawEvent] = []
         recorder = Recorder(raw.append)
-        await instance.open(work.station.world.base_url, work.secrets)
+        instance = await _open(work)
         try:
             groups = [_Group(g.operation, g.kind, 1, 1, 0.0) for g in _groups(work, instance)]
             if not groups:
@@ -232,39 +245,61 @@ async def _guarded(work: _Work) -> History:
 
 
 async def _storm(work: _Work) -> History:
-    instance = work.subject.make()
     steps = [step.as_dict() for step in work.schedule.steps]
     assert work.control is not None
     with work.station.lanes(work.schedule.lanes) as (lanes, closing):
         recorder = Recorder(work.raw.append)
         beat = Heartbeat(recorder)
-        await instance.open(work.station.world.base_url, work.secrets)
-        groups = _groups(work, instance)
-        work.sequential = work.control.one_at_a_time or all(g.concurrent == 1 for g in groups)
-        made = _calls(work, groups, "storm")
-        calls = [call for _, group_calls in made for call in group_calls]
-        work.refs = [call.ref for call in calls]
+        beat.start()
+        made: list[tuple[_Group, list[Call]]] = []
         try:
-            await _begin(work, instance, calls, steps, lanes, closing)
-            beat.start()
-            for group, group_calls in made:
-                one = work.sequential
-                await drive(
-                    instance, group_calls, recorder,
-                    concurrent=1 if one else group.concurrent, stagger_s=group.stagger_s,
-                    budget_s=work.budget_s,
-                    announce=(lambda ref: _announce(work, ref)) if one else None,
-                    cut_off=lambda: _cut_off(work))
+            for number in range(1, work.scenario.starts + 1):
+                instance = await _open(work)
+                try:
+                    if not made:
+                        made = _calls(work, _groups(work, instance), "storm")
+                        calls = [call for _, group_calls in made for call in group_calls]
+                        work.refs = [call.ref for call in calls]
+                        work.sequential = work.control.one_at_a_time or all(
+                            group.concurrent == 1 for group, _ in made)
+                        await _begin(work, instance, calls, steps, lanes, closing)
+                    await _start(work, instance, made, recorder, number)
+                finally:
+                    await _close(instance, recorder)
         finally:
             beat.stop()
-            captured, probes = await instance.close()
-            for at, data in captured:
-                recorder.add("subject", "capture", None, None, lo_ns=at, **data)
-            for probe in probes:
-                recorder.add("subject", "probe", None, None, **probe)
             ended = await _world(work, "end")
             work.effects, work.lag_ms = ended["effects"], ended["lag_p99_ms"]
     return _history(work)
+
+
+async def _open(work: _Work) -> Instance:
+    instance = work.subject.make()
+    instance.timezone = work.scenario.timezone
+    await instance.open(work.station.world.base_url, work.secrets)
+    return instance
+
+
+async def _start(work: _Work, instance: Instance, made: list[tuple[_Group, list[Call]]],
+                 recorder: Recorder, number: int) -> None:
+    """One start of the subject: its share of each group's operations."""
+    one = work.sequential
+    for group, calls in made:
+        share = -(-len(calls) // work.scenario.starts)
+        await drive(
+            instance, calls[(number - 1) * share : number * share], recorder,
+            concurrent=1 if one else group.concurrent, stagger_s=group.stagger_s,
+            budget_s=work.budget_s, instance_number=number,
+            announce=(lambda ref: _announce(work, ref)) if one else None,
+            cut_off=lambda: _cut_off(work))
+
+
+async def _close(instance: Instance, recorder: Recorder) -> None:
+    captured, probes = await instance.close()
+    for at, data in captured:
+        recorder.add("subject", "capture", None, None, lo_ns=at, **data)
+    for probe in probes:
+        recorder.add("subject", "probe", None, None, **probe)
 
 
 def _history(work: _Work) -> History:
@@ -284,7 +319,8 @@ def _header(work: _Work) -> Mapping[str, Any]:
         "expect": {"outcome": scenario.expect.outcome,
                    "exercised": list(scenario.expect.exercised)},
         "start_wall_s": round(wall_s(), 3), "lag_p99_ms": work.lag_ms,
-        "budget_s": work.budget_s,
+        "budget_s": work.budget_s, "starts": scenario.starts,
+        "fresh_process": not work.subject.in_process,
         "words": [step.word for step in work.schedule.steps],
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(CHANNELS),

@@ -36,6 +36,8 @@ class OperationGroup(BaseModel):
     concurrent: int = Field(default=1, ge=1, le=200, strict=True)
     stagger_s: float = Field(default=0.0, ge=0, le=60)
     name: str | None = None
+    takes: Literal["body"] | None = None
+    cancel_after_s: QuantityField | None = None
 
 
 class DripSpec(BaseModel):
@@ -59,6 +61,17 @@ class AnswerSpec(BaseModel):
     garbage: str | None = None
     location: str | None = None
     close: bool = False
+    statuses: tuple[int, ...] = ()
+    endless: bool = False
+    date_skew_s: float = Field(default=0.0, ge=-86_400, le=86_400)
+
+    @field_validator("statuses")
+    @classmethod
+    def _statuses(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for status in value:
+            if not 200 <= status <= 599:
+                raise ValueError(f"{status}; allowed: 200 to 599")
+        return value
 
     @field_validator("garbage")
     @classmethod
@@ -90,6 +103,8 @@ class AnswerSpec(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> AnswerSpec:
+        if self.statuses and self.status is not None:
+            raise LocatedError(("statuses",), "give status or statuses, not both")
         if self.garbage is not None and self.body is not None:
             raise LocatedError(("body",), "give body or garbage, not both")
         if self.location is not None and not 300 <= (self.status or 200) < 400:
@@ -132,6 +147,7 @@ class StepSpec(BaseModel):
     cut: Cut | None = None
     lane: tuple[ToxicSpec, ...] = ()
     retry_after: RetryAfter | None = None
+    chance: float = Field(default=1.0, gt=0, le=1)
 
     @field_validator("attempts", mode="before")
     @classmethod
@@ -167,8 +183,6 @@ class StepSpec(BaseModel):
             cut = parse_cut(str(raw))
         except ScenarioError as error:
             raise ValueError(str(error)) from None
-        if cut.kind == "blackhole":
-            raise ValueError("blackhole is not built yet")
         if cut.kind == "hang" and cut.at in ("accept", "request_body", "body"):
             raise ValueError(f"'{raw}' is not built yet")
         return cut
@@ -218,6 +232,8 @@ class Scenario(BaseModel):
     steps: tuple[StepSpec, ...] = ()
     expect: Expect = Field(default_factory=Expect)
     observe_s: float | None = Field(default=None, gt=0, le=600)
+    timezone: str | None = Field(default=None, pattern=r"^[A-Za-z0-9/_+:-]{1,40}$")
+    starts: int = Field(default=1, ge=1, le=4, strict=True)
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
@@ -225,6 +241,8 @@ class Scenario(BaseModel):
         for index, step in enumerate(self.steps):
             first, last = step.attempts
             for earlier, other in enumerate(self.steps[:index]):
+                if other.chance < 1:
+                    continue  # where the dice spare it, the later step holds
                 begin, end = other.attempts
                 if (end is None or first <= end) and (last is None or begin <= last):
                     raise LocatedError(("steps", index, "attempts"),

@@ -70,9 +70,12 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
         retry_after_s=math.ceil(number(after.seconds) or 0) if after and after.seconds else None,
         retry_after_date_s=number(after.date_in_s) if after else None,
         drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body, garbage=given.garbage,
-        location=given.location, close=given.close)
+        location=given.location, close=given.close, statuses=given.statuses,
+        endless=given.endless, date_skew_s=given.date_skew_s)
     word = word_of(answer, spec.cut)
+    if given.statuses:
+        word = "statuses"
     if toxics and word == "ok":
         word = "lane " + "+".join(str(toxic["type"]) for toxic in toxics)
     first, last = spec.attempts
-    return Step(first, last, lane, answer, spec.cut, word)
+    return Step(first, last, lane, answer, spec.cut, word, spec.chance)

@@ -24,21 +24,26 @@ def build_schema() -> dict[str, Any]:
     answer = _object(
         [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
         delay_s=QUANTITY_SCHEMA, body={"type": "string"}, garbage={"enum": list(GARBAGE)},
-        location={"type": "string"}, close={"type": "boolean"})
+        location={"type": "string"}, close={"type": "boolean"},
+        statuses={"type": "array", "items": status}, endless={"type": "boolean"},
+        date_skew_s={"type": "number"})
     retry_after = _object([], seconds=QUANTITY_SCHEMA, date_in_s=QUANTITY_SCHEMA,
                           otherwise={"type": "number"})
     step = _object(
         ["attempts"], attempts={"type": ["integer", "string"]},
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
+        chance={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
     group = _object(
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
-        stagger_s={"type": "number", "minimum": 0}, name={"type": "string"})
+        stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
+        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA)
     expect = _object([], outcome={"enum": ["success", "failure", "any"]},
                      exercised={"type": "array", "items": {"type": "string"}})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",
             **_object(["name", "why", "operations"], name={"type": "string"},
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
-                      observe_s={"type": "number"})}
+                      observe_s={"type": "number"}, timezone={"type": "string"},
+                      starts={"type": "integer", "minimum": 1, "maximum": 4})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import os
@@ -69,7 +70,7 @@ def describe(target: Any) -> SubjectDescription:
     name = getattr(target, "__name__", type(target).__name__)
     if inspect.isclass(target):
         operations = {
-            key: getattr(member, MARK)
+            key: _seen(getattr(member, MARK), member)
             for klass in reversed(target.__mro__)
             for key, member in vars(klass).items() if hasattr(member, MARK)
         }
@@ -90,10 +91,16 @@ def describe(target: Any) -> SubjectDescription:
 def _function_spec(function: Callable[..., Any], name: str) -> OperationSpec:
     found: OperationSpec | None = getattr(function, MARK, None)
     if found is not None:
-        return found
+        return _seen(found, function)
     wanted = inspect.signature(function).parameters
     reads = name.startswith(_READING) or not {"amount", "key", "body"} & set(wanted)
-    return OperationSpec("read" if reads else "write", effect=not reads)
+    return _seen(OperationSpec("read" if reads else "write", effect=not reads), function)
+
+
+def _seen(spec: OperationSpec, function: Callable[..., Any]) -> OperationSpec:
+    names = inspect.signature(function).parameters
+    return dataclasses.replace(spec, takes=tuple(n for n in names if n in OPERATION_ARGUMENTS),
+                               cancellable=inspect.iscoroutinefunction(function))
 
 
 def _check(function: Callable[..., Any], known: tuple[str, ...], where: str,

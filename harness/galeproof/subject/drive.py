@@ -19,12 +19,14 @@ _GRACE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation to do: its reference, name, kind and arguments."""
+    """One operation to do: its reference, name, kind and arguments, and after how many s its
+    caller cancels it (None: never)."""
 
     ref: str
     operation: str
     kind: str
     args: Mapping[str, Any]
+    cancel_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -37,7 +39,8 @@ class Driven:
 
 async def drive(
     instance: Instance, calls: Sequence[Call], recorder: Recorder, *, concurrent: int,
-    stagger_s: float, budget_s: float, announce: Callable[[str | None], Awaitable[None]] | None,
+    stagger_s: float, budget_s: float, instance_number: int = 1,
+    announce: Callable[[str | None], Awaitable[None]] | None,
     cut_off: Callable[[], Awaitable[None]],
 ) -> Driven:
     """Do the calls.
@@ -49,6 +52,7 @@ async def drive(
         concurrent: How many run at once.
         stagger_s: Pause between starts.
         budget_s: Observation budget of one operation.
+        instance_number: Which start of the subject this is, from 1.
         announce: Names the current operation to the world before it starts (one at a time).
         cut_off: Resets the subject's connections; called when a budget is spent.
 
@@ -76,7 +80,8 @@ async def drive(
             if announce:
                 await announce(call.ref)
             running.add(call.ref)
-            outcome = await _observe(instance, call, recorder, budget_s, spent, driven)
+            outcome = await _observe(instance, call, recorder, budget_s, spent, driven,
+                                     instance_number)
             driven.outcomes[call.ref] = outcome
             recorder.add("subject", "op_end", None, call.ref, lo_ns=outcome.end_ns,
                          outcome=outcome.outcome, value=outcome.value, error=outcome.error)
@@ -102,13 +107,16 @@ async def drive(
 
 
 async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s: float,
-                   spent: Callable[[], Awaitable[None]], driven: Driven) -> Outcome:
+                   spent: Callable[[], Awaitable[None]], driven: Driven,
+                   instance_number: int) -> Outcome:
     start = now_ns()
     recorder.add("subject", "op_start", None, call.ref, lo_ns=start, name=call.operation,
-                 kind=call.kind, amount=call.args.get("amount"), instance=1)
+                 kind=call.kind, amount=call.args.get("amount"), instance=instance_number)
     task = asyncio.ensure_future(instance.call(call.operation, call.args))
     try:
-        done, _ = await asyncio.wait({task}, timeout=budget_s)
+        done, _ = await asyncio.wait({task}, timeout=call.cancel_s or budget_s)
+        if not done and call.cancel_s is not None:
+            return await _cancelled(task, call, recorder, start)
     except asyncio.CancelledError:
         task.cancel()
         raise
@@ -121,3 +129,14 @@ async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s:
         task.cancel()
     return Outcome("killed", None, {"type": "galeproof.Killed", "text":
                    f"still running after {budget_s:g} s", "chain": []}, start, now_ns())
+
+
+async def _cancelled(task: asyncio.Task[Outcome], call: Call, recorder: Recorder,
+                     start_ns: int) -> Outcome:
+    """The caller cancels; it has its outcome when the call is over."""
+    recorder.add("subject", "op_cancel", None, call.ref)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
+    if done and not task.cancelled():
+        return task.result()  # the client swallowed the cancellation, or ended at that moment
+    return Outcome("cancelled", None, None, start_ns, now_ns())

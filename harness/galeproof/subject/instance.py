@@ -9,18 +9,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import galeproof
 from galeproof.errors import SubjectError
-from galeproof.kernel.clock import now_ns
+from galeproof.kernel.clock import now_ns, set_timezone
 from galeproof.subject.capture import Capture, Captured
 from galeproof.subject.description import SubjectDescription, describe
 from galeproof.subject.outcome import Outcome, failed, ok
 from galeproof.subject.sealed import Secrets
+from galeproof.subject.state import state_of
 
 __all__ = ["DriverInstance", "Instance", "LocalInstance"]
 
@@ -33,6 +34,7 @@ class Instance(Protocol):
     """One client instance, opened against one base URL."""
 
     description: SubjectDescription
+    timezone: str | None
 
     async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
         """Build the client."""
@@ -49,6 +51,8 @@ class LocalInstance:
 
     def __init__(self, target: Any, *, capture: bool = True, workers: int = 64) -> None:
         self.description = describe(target)
+        self.timezone: str | None = None
+        self._restore: Callable[[], None] | None = None
         self._target = target
         self._object: Any = None
         self._capture = Capture() if capture else None
@@ -64,6 +68,8 @@ class LocalInstance:
         self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": base_url,
                        "token_url": base_url + "/oauth/token", "ca_file": None,
                        "proxy_url": None, "workdir": str(Path.cwd())}
+        if self.timezone:
+            self._restore = set_timezone(self.timezone)
         if self._capture:
             self._capture.start()
         if not self.description.instance:
@@ -97,6 +103,7 @@ class LocalInstance:
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Close the client; its own close is allowed to be missing, sync or async."""
         captured: tuple[list[Captured], list[dict[str, Any]]] = ([], [])
+        shown = state_of(self._object) if self._object and self._capture else []
         closer = getattr(self._object, "close", None) or getattr(self._object, "aclose", None)
         try:
             if closer:
@@ -108,8 +115,12 @@ class LocalInstance:
         finally:
             self._object = None
             self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._restore:
+                self._restore()
+                self._restore = None
             if self._capture:
                 captured, self._capture = self._capture.stop(), None
+                captured = (captured[0] + shown, captured[1])
         return captured
 
 
@@ -126,6 +137,7 @@ class DriverInstance:
     def __init__(self, command: list[str], *, log: Path | None = None,
                  env: Mapping[str, str] | None = None) -> None:
         self.description = SubjectDescription(" ".join(command), {}, {}, True)
+        self.timezone: str | None = None
         self._command, self._env, self._log = command, env, log
         self._process: asyncio.subprocess.Process | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -157,7 +169,7 @@ class DriverInstance:
             log = stack.enter_context(self._log.open("ab")) if self._log else None
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=log, env=dict(self._env) if self._env else None, limit=1 << 24,
+                stderr=log, env=self._environment(), limit=1 << 24,
                 start_new_session=True)
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
@@ -181,6 +193,12 @@ class DriverInstance:
             ready.get("name") or self._command[0],
             {name: OperationSpec(**spec) for name, spec in specs.items()},
             ready.get("routes") or {}, ready.get("instance", True))
+
+    def _environment(self) -> dict[str, str] | None:
+        if self._env is None and self.timezone is None:
+            return None
+        given = dict(os.environ if self._env is None else self._env)
+        return given | ({"TZ": self.timezone} if self.timezone else {})
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process and self._process.stdin
@@ -209,6 +227,9 @@ class DriverInstance:
             if not future.done():
                 future.set_result(gone)
 
+    def _number_of(self, future: asyncio.Future[dict[str, Any]]) -> int | None:
+        return next((n for n, f in self._waiting.items() if f is future), None)
+
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
         """Do one operation in the driver."""
         self._number += 1
@@ -216,7 +237,13 @@ class DriverInstance:
         self._waiting[self._number] = future
         start = now_ns()
         self._say({"id": self._number, "do": operation, "args": dict(args)})
-        answer = await future
+        try:
+            answer = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self._say({"cancel": self._number_of(future)})
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(future, 1)
+            raise
         begin, end = answer.get("ns") or (start, now_ns())
         if "error" in answer:
             return Outcome("failed", None, answer["error"], begin, end)

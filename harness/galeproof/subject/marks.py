@@ -15,18 +15,25 @@ MARK = "__galeproof_operation__"
 
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
-    """One operation: its kind (``read`` or ``write``) and the provider's healthy answer."""
+    """One operation: its kind (``read`` or ``write``) and the provider's healthy answer.
+
+    ``takes`` are the arguments that it asks for; ``cancellable`` tells whether its caller can
+    cancel it (``async def``).
+    """
 
     kind: str
     answer: Any = None
     status: int = 200
     headers: Mapping[str, str] | None = None
     effect: bool = True
+    takes: tuple[str, ...] = ()
+    cancellable: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form that the origin is given."""
         return {"kind": self.kind, "answer": self.answer, "status": self.status,
-                "headers": dict(self.headers or {}), "effect": self.effect}
+                "headers": dict(self.headers or {}), "effect": self.effect,
+                "takes": list(self.takes), "cancellable": self.cancellable}
 
 
 def _mark(spec: OperationSpec) -> Callable[[F], F]:

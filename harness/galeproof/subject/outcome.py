@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +39,28 @@ def failed(error: BaseException, start_ns: int, end_ns: int) -> Outcome:
         seen = seen.__cause__ or seen.__context__
     kind = f"{type(error).__module__}.{type(error).__qualname__}"
     return Outcome("failed", None,
-                   {"type": kind, "text": str(error)[:_LONGEST], "chain": chain},
+                   {"type": kind, "text": str(error)[:_LONGEST], "chain": chain,
+                    "dump": _dump(error)},
                    start_ns, end_ns)
+
+
+def _dump(error: BaseException) -> str:
+    """Everything that the exception shows: str, repr, args and notes of the whole chain, and
+    the formatted traceback."""
+    parts: list[str] = []
+    seen, at = set[int](), error
+    while id(at) not in seen and len(seen) < _DEEP:
+        seen.add(id(at))
+        try:
+            parts += [str(at), repr(at), repr(at.args), repr(getattr(at, "__notes__", ""))]
+        except Exception as broken:  # a str or repr of the subject's that raises
+            parts.append(repr(type(broken)))
+        nxt = at.__cause__ or at.__context__
+        if nxt is None:
+            break
+        at = nxt
+    parts.append("".join(traceback.format_exception(error)))
+    return "\n".join(parts)[:4 * _LONGEST]
 
 
 def jsonable(value: Any, depth: int = 0) -> Any:

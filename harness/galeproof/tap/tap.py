@@ -8,11 +8,12 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from galeproof.kernel.chance import stream
 from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import Recorder
 from galeproof.tap.client import ClientConnection
 from galeproof.tap.exchange import Exchange
-from galeproof.tap.refusal import wait_for_refusal
+from galeproof.tap.refusal import Blackhole, wait_for_refusal
 from galeproof.tap.upstream import Upstream
 
 __all__ = ["Tap"]
@@ -41,6 +42,8 @@ class Tap:
         self.exchanges: dict[int, Exchange] = {}
         self._counts: dict[str, int] = {}
         self._refs: re.Pattern[bytes] | None = None
+        self._order: dict[str, int] = {}
+        self.seed = 0
         self._ports: dict[str, int] = {}
         self._connection = self._exchange = 0
         self._server: asyncio.Server | None = None
@@ -52,8 +55,10 @@ class Tap:
     # -- a run --------------------------------------------------------------------------
 
     def begin(self, refs: list[str], schedule: list[Mapping[str, Any]], lanes: dict[str, int],
-              closing: list[str]) -> None:
-        """Take over one run's references, steps and lanes."""
+              closing: list[str], seed: int) -> None:
+        """Take over one run's references, steps, lanes and seed."""
+        self.seed = seed
+        self._order = {ref: index for index, ref in enumerate(refs)}
         self.schedule, self.lanes = schedule, {**self.lanes, **lanes}
         self.closing_lanes = frozenset(closing)
         self._refs = re.compile("|".join(refs).encode(), re.I) if refs else None
@@ -114,11 +119,25 @@ class Tap:
 
     def step(self, marker: str | None, attempt: int) -> Mapping[str, Any]:
         """Return the step of this attempt; requests outside operations get none."""
-        if marker is not None:
-            for index, step in enumerate(self.schedule):
-                if step["first"] <= attempt and (step["last"] is None or attempt <= step["last"]):
-                    return {**step, "index": index}
+        if marker is None:
+            return {}
+        for index, step in enumerate(self.schedule):
+            if step["first"] > attempt or (step["last"] is not None and attempt > step["last"]):
+                continue
+            chance = step.get("chance", 1.0)
+            if chance < 1 and stream(self.seed, f"{marker}/{attempt}/{index}").random() >= chance:
+                continue
+            return self._of_operation({**step, "index": index}, marker)
         return {}
+
+    def _of_operation(self, step: dict[str, Any], marker: str) -> dict[str, Any]:
+        """Settle what differs from operation to operation: one status each, in turn."""
+        statuses = (step.get("answer") or {}).get("statuses")
+        if statuses:
+            status = statuses[self._order.get(marker, 0) % len(statuses)]
+            step["answer"] = {**step["answer"], "status": status}
+            step["word"] = str(status)
+        return step
 
     def choose(self, client: ClientConnection, raw: bytes) -> Exchange:
         """Make the exchange of a request whose head is known."""
@@ -171,6 +190,27 @@ class Tap:
         cut = self.step(marker, attempt).get("cut") or {}
         if cut.get("kind") == "refuse":
             self._refuse(marker)
+        elif cut.get("kind") == "blackhole":
+            self._swallow(marker)
+
+    def _swallow(self, marker: str) -> None:
+        """From now until the operation is over, no connect to the port completes."""
+        port = self.port
+        self.close()
+        stop = asyncio.Event()
+        hole = Blackhole(_HOST, port)
+        self._refusal = (asyncio.ensure_future(self._swallowed(marker, hole, port, stop)), stop)
+
+    async def _swallowed(self, marker: str, hole: Blackhole, port: int,
+                         stop: asyncio.Event) -> None:
+        lo = now_ns()
+        try:
+            await stop.wait()
+        finally:
+            hole.close()
+        await self.listen(port)
+        self.recorder.add("tap", "blackhole", None, marker, lo_ns=lo, hi_ns=now_ns(),
+                          made=hole.made)
 
     def _refuse(self, marker: str) -> None:
         port = self.port

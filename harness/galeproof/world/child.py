@@ -155,7 +155,7 @@ class Child:
             or (s.get("cut") or {}).get("kind") in ("refuse", "blackhole") for s in schedule)
         rng: random.Random = stream(seed, "effects")
         self.origin.begin(refs, key_where, connection_steps, rng, deduplicate, routes)
-        self.tap.begin(list(refs), schedule, lanes, closing)
+        self.tap.begin(list(refs), schedule, lanes, closing, seed)
         self.lags.clear()
         return {"port": self.tap.port}
 

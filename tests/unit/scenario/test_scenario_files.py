@@ -58,13 +58,13 @@ def test_the_shipped_files_exercise_all_eight_invariants() -> None:
     [
         (HEAD + "  - attempts: 1\n    retry_afer: 2\n",
          "x.yaml, line 7: steps[0].retry_afer: unknown key; "
-         "allowed: answer, attempts, cut, lane, retry_after"),
+         "allowed: answer, attempts, chance, cut, lane, retry_after"),
         (HEAD + "  - {attempts: 3-1}\n", "x.yaml, line 6: steps[0].attempts: '3-1' is an imposs"),
         (HEAD + "  - {attempts: 0}\n", "x.yaml, line 6: steps[0].attempts: '0' is an impossible"),
         (HEAD + "  - {attempts: 1-2}\n  - {attempts: 2}\n",
          "x.yaml, line 7: steps[1].attempts: attempt 2 has a step already"),
-        (HEAD + "  - {attempts: 1, cut: blackhole}\n",
-         "x.yaml, line 6: steps[0].cut: blackhole is not built yet"),
+        (HEAD + "  - {attempts: 1, cut: hang after accept}\n",
+         "x.yaml, line 6: steps[0].cut: 'hang after accept' is not built yet"),
         (HEAD + "  - attempts: 1\n    lane:\n      - type: latency\n        latency_s: 1\n",
          "x.yaml, line 9: steps[0].lane[0].latency_s: unknown key of latency; allowed: "
          "attributes, jitter_ms, latency_ms, stream, toxicity, type"),
@@ -180,4 +180,4 @@ def test_a_toxic_out_of_range_only_under_this_profile_does_not_apply() -> None:
 def test_the_schema_knows_every_key_of_a_step() -> None:
     """The published schema names the keys that the validator allows."""
     step = scenario_schema()["properties"]["steps"]["items"]
-    assert {"answer", "attempts", "cut", "lane", "retry_after"} == set(step["properties"])
+    assert {"answer", "attempts", "chance", "cut", "lane", "retry_after"} == set(step["properties"])

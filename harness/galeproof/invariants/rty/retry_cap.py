@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from galeproof.invariants._base import Invariant
-from galeproof.invariants._case import Case, Teller
+from galeproof.invariants._case import Case, Teller, transient
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
@@ -62,9 +62,7 @@ def check(case: Case) -> Verdict:
 
 def _failing(operation: Operation, cap: int) -> bool:
     """Whether the client was free to go over the cap: no attempt succeeded within it."""
-    return len(operation.attempts) > 0 and not any(
-        a.complete and a.status is not None and a.status < 400 for a in operation.attempts[:cap]
-    ) and all(a.word != "ok" for a in operation.attempts[:cap])
+    return len(operation.attempts) > 0 and all(map(transient, operation.attempts[:cap]))
 
 
 def _waiting(operation: Operation) -> bool:

@@ -12,6 +12,7 @@ __all__ = ["SEC001"]
 _TELL = Teller("SEC001", "logs", "critical", "sightings")
 _INFO = 20
 _LEAK = 12
+_NOT_SAID = frozenset({"repr", "state"})  # what an object shows when asked: SEC004's matter
 _MEND = "log names of headers, never values; redact case-insensitively, third-party loggers too"
 
 
@@ -41,6 +42,8 @@ def check(case: Case) -> Verdict:
     findings, note, worst = [], "", _TELL.severity
     levels: list[int] = []
     for event in case.history.of("capture"):
+        if event.data.get("channel") in _NOT_SAID:
+            continue
         for name, secret in secrets.items():
             seen = find_canary(secret, str(event.data.get("text", "")))
             if seen is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from galeproof.invariants._base import Invariant
-from galeproof.invariants._case import Case, Teller
+from galeproof.invariants._case import Case, Teller, transient
 from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
@@ -84,8 +84,7 @@ def _tolerance_s(case: Case) -> float:
 
 def _met_failure(operation: Operation) -> bool:
     """A failure that could make the client retry or wait."""
-    return any(a.word != "ok" and not (a.complete and a.status is not None and a.status < 400)
-               for a in operation.attempts) or bool(operation.refusals)
+    return any(map(transient, operation.attempts)) or bool(operation.refusals)
 
 
 def _elapsed_s(operation: Operation) -> float | None:
