@@ -1,0 +1,129 @@
+"""The small sound client that proof clients change one thing of."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+
+import httpx
+
+from galeproof import read, write
+
+PROFILE = {
+    "max_attempts": 3, "connect_timeout_s": 0.4, "read_timeout_s": 0.4, "deadline_s": 2.5,
+    "retry_on": ["connect", "reset", "timeout", "truncated", 408, 429, 500, 502, 503, 504],
+    "backoff": {"base_s": 0.05, "factor": 2, "cap_s": 0.2, "jitter": "full"},
+    "retry_after_max_s": 3.2, "idempotency_key": "Idempotency-Key",
+    "correlation_id": "X-Request-Id",
+}
+READ = {"id": "{ref}", "amount": 1250}
+WRITE = {"id": "{effect}", "amount": "{amount}", "reference": "{ref}"}
+TRANSIENT = {408, 429, 500, 502, 503, 504}
+LOG = logging.getLogger("proof.client")
+
+
+class Failed(Exception):
+    """What the sound client raises."""
+
+
+class Sound:
+    """A small sound client: deadline, cap, jitter, Retry-After, one key an operation."""
+
+    PROFILE = PROFILE
+    INVARIANTS = ("TMO002", "TMO006", "RTY001", "RTY003", "RAF001", "IDM001", "IDM002", "SEC001")
+    EXPECT: frozenset[str] = frozenset()
+    MAY: dict[str, str] = {}
+    attempts, timeout_s, deadline_s = 3, 0.4, 2.5
+    retries_resets = True
+
+    def __init__(self, base_url, secrets):
+        self.base, self.key = base_url, secrets["api_key"]
+        self.http = self.make_http()
+
+    def make_http(self):
+        return httpx.Client(timeout=self.timeout_s, limits=httpx.Limits(max_connections=100))
+
+    @read(answer=READ)
+    def fetch(self, ref):
+        return self.operation("GET", f"/payments/{ref}", ref)
+
+    @write(answer=WRITE, status=201)
+    def create(self, ref, amount):
+        return self.operation("POST", "/payments", ref, {"reference": ref, "amount": amount})
+
+    def close(self):
+        self.http.close()
+
+    # -- what mutants change ---------------------------------------------------------------
+
+    def operation_key(self):
+        return str(uuid.uuid4())
+
+    def key_headers(self, key, attempt):
+        return {"Idempotency-Key": key}
+
+    def attempt_key(self, key, attempt):
+        return key
+
+    def wait_s(self, attempt, response):
+        delay = random.uniform(0, min(0.2, 0.05 * 2 ** (attempt - 1)))
+        asked = response.headers.get("Retry-After", "") if response is not None else ""
+        return max(delay, self.obeyed(float(asked))) if asked.isdigit() else delay
+
+    def obeyed(self, seconds):
+        return seconds + random.uniform(0, 0.05)
+
+    def attempt_timeout(self, until):
+        return max(0.01, min(self.timeout_s, until - time.monotonic()))
+
+    def may_sleep(self, delay, until):
+        return time.monotonic() + delay < until
+
+    def say(self, headers):
+        LOG.info("attempt")
+
+    def send(self, method, path, ref, body, key, attempt, until):
+        headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": ref}
+        if method == "POST" and key:
+            headers |= self.key_headers(self.attempt_key(key, attempt), attempt)
+        self.say(headers)
+        return self.http.request(method, self.base + path, json=body, headers=headers,
+                                 timeout=self.attempt_timeout(until), follow_redirects=True)
+
+    def retryable(self, method, error):
+        return self.retries_resets
+
+    def give_up(self, why):
+        raise Failed(str(why)) from None
+
+    def operation(self, method, path, ref, body=None):
+        until, key = time.monotonic() + self.deadline_s, self.operation_key()
+        attempt = 0
+        while True:
+            attempt += 1
+            response, why = None, None
+            try:
+                response = self.send(method, path, ref, body, key, attempt, until)
+            except httpx.TransportError as error:
+                why = type(error).__name__
+                if not self.retryable(method, error):
+                    return self.give_up(why)
+            if response is not None and response.status_code not in TRANSIENT:
+                return self.result(response)
+            if attempt >= self.attempts:
+                return self.give_up(why or response.status_code)
+            delay = self.wait_s(attempt, response)
+            if not self.may_sleep(delay, until):
+                return self.give_up("deadline")
+            time.sleep(delay)
+
+    def result(self, response):
+        if response.status_code >= 300:
+            return self.give_up(response.status_code)
+        try:
+            value = response.json()
+        except ValueError:
+            return self.give_up("malformed")
+        return value if isinstance(value, dict) and "id" in value else self.give_up("malformed")
