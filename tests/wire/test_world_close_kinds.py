@@ -12,17 +12,24 @@ REF = "gabcdefghijklmno"
 
 
 @pytest.fixture(scope="module", params=["embedded", "toxiproxy"])
-def world(request):
+def process(request):
     if request.param == "toxiproxy" and not find_server():
         pytest.skip("no toxiproxy-server on PATH")
-    world = start_world(request.param)
-    yield world
-    world.close()
+    process = start_world(request.param)
+    yield process
+    process.close()
 
 
 @pytest.fixture
-def storm(world):
-    plane = ControlPlane(world.engine_url)
+def world(process):
+    run = process.open_run()
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def storm(process, world):
+    plane = ControlPlane(process.engine_url)
     made = []
 
     def begin(*steps, lanes=None, closing=()):
@@ -95,10 +102,14 @@ def test_three_attempts_ride_three_lanes_and_no_toxic_changes_in_mid_run(world, 
     heads = [e for e in world.events if e[3] == "head"]
     assert [kind for _, kind in seen] == ["fin", "rst", "fin"]
     assert [e[6]["lane"] for e in heads] == ["slow", "reset", "clean"]
-    reads = {e[6]["x"] for e in world.events if e[3] == "read"}
-    assert {e[6]["x"] for e in heads} == reads
+    reads = {e[6]["x"]: e[6] for e in world.events if e[3] == "read"}
+    answered = {e[6]["x"]: e[6] for e in world.events if e[3] == "answered"}
     lanes = {e[6]["lane"]: e[6] for e in world.events if e[3] == "lane_closed"}
-    assert (lanes["reset"]["planned"], lanes["reset"]["down"]) == (True, 0)
+    for name in ("slow", "clean"):  # the tap's socket and the origin's count the same bytes
+        lane = lanes[name]
+        assert lane["up"] == reads[lane["x"]]["head"] + reads[lane["x"]]["n"]
+        assert lane["down"] == answered[lane["x"]]["total"] > 0
+    assert (lanes["reset"]["planned"], lanes["reset"]["down"]) == (True, 0)  # the toxic ate it
     first_answer = next(e for e in world.events if e[3] == "answer")
     assert first_answer[1] - heads[0][0] >= 200e6
 
@@ -156,3 +167,22 @@ def test_a_refusal_that_outlives_its_operation_leaves_the_port_open(world, storm
     world.call("operation", ref=REF)
     world.call("end")
     assert "fin" == ask(world.port)[1]
+
+
+def test_runs_side_by_side_know_nothing_of_each_other(process, world, storm):
+    """A second run on the same world has ports, attempts and events of its own."""
+    storm({"answer": {"status": 503}}, {})
+    ask(world.port)
+    other = process.open_run()
+    try:
+        assert {world.port, world.origin_port}.isdisjoint({other.port, other.origin_port})
+        other.call("end")
+        assert [] == [e for e in other.events if e[3] != "lag"]
+        ask(world.port)
+    finally:
+        other.close()
+    world.call("end")
+    answers = [e[6]["status"] for e in world.events if e[3] == "answer" and "status" in e[6]]
+    assert [503, 200] == answers
+    with pytest.raises(ConnectionRefusedError):
+        ask(other.port)

@@ -120,7 +120,8 @@ class _Exchange:
     async def _script(self) -> None:
         head = await self._head()
         await self._read_body(head)
-        self.note("read", n=len(self.body), sha256=hashlib.sha256(self.body).hexdigest())
+        self.note("read", head=len(self.raw_head), n=len(self.body),
+                  sha256=hashlib.sha256(self.body).hexdigest())
         if await self._cut("request"):
             return
         if self.answer.get("delay_s"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import threading
@@ -26,6 +27,7 @@ from galeproof.scenario import find, load_scenario
 from galeproof.subject.capture import CHANNELS, Capture
 from galeproof.subject.outcome import failed, ok
 from galeproof.subject.sealed import Secrets
+from galeproof.world import WorldRun
 
 __all__ = ["Gale", "OperationScope"]
 
@@ -89,7 +91,8 @@ class Gale:
         self._amounts = itertools.count(1001)
         self._used: list[str] = []
         self._schedule: list[dict[str, Any]] = []
-        self._lanes: Any = None
+        self._stack = contextlib.ExitStack()
+        self._world: WorldRun | None = None
         self._ports: dict[str, int] = {}
         self._history: History | None = None
         self._capture: Capture | None = None
@@ -101,8 +104,7 @@ class Gale:
     @property
     def base_url(self) -> str:
         """Where the client must go."""
-        self._begin()
-        return self._shared.station.world.base_url
+        return self._room.base_url
 
     def steps(self, *words: str | int) -> None:
         """Say what happens to attempts 1, 2, ... of each operation; the last one stays.
@@ -146,15 +148,21 @@ class Gale:
             return
         self._begun = True
         station = self._shared.station
-        self._lanes = station.lanes({})
-        self._ports, closing = self._lanes.__enter__()
-        station.world.events.clear()
-        station.world.call(
+        self._world = self._stack.enter_context(station.open_run())
+        self._ports, closing = self._stack.enter_context(station.lanes(self._world, {}))
+        self._world.call(
             "begin", refs={ref: {} for ref in self._refs}, schedule=self._schedule,
             lanes=self._ports, closing=closing, key_where=self._key, seed=self._shared.seed,
             deduplicate=True, routes={})
         self._capture = Capture(descriptors=False)
         self._capture.start()
+
+    @property
+    def _room(self) -> WorldRun:
+        """This test's own run in the world; opens it."""
+        self._begin()
+        assert self._world is not None
+        return self._world
 
     @property
     def _profile(self) -> Profile:
@@ -166,23 +174,21 @@ class Gale:
 
     def begin_operation(self, ref: str, spec: Mapping[str, Any]) -> None:
         """Tell the world what this operation's healthy answer is, and that it runs now."""
-        self._begin()
-        self._shared.station.world.call("spec", ref=ref, spec=dict(spec))
-        self._shared.station.world.call("operation", ref=ref)
+        self._room.call("spec", ref=ref, spec=dict(spec))
+        self._room.call("operation", ref=ref)
 
     def end_operation(self) -> None:
         """Tell the world that no operation runs now."""
-        self._shared.station.world.call("operation", ref=None)
+        self._room.call("operation", ref=None)
 
     @property
     def history(self) -> History:
         """The record of this test so far; asking for it ends the storm."""
         if self._history is None:
-            self._begin()
-            world = self._shared.station.world
+            room = self._room
             self._stop_capture()
-            ended = world.call("end")
-            raw = self._raw + list(world.events)
+            ended = room.call("end")
+            raw = self._raw + list(room.events)
             self._history = make_history(
                 self._header(ended), raw, min((e[0] for e in raw), default=0))
         return self._history
@@ -203,7 +209,7 @@ class Gale:
             "engine": self._shared.station.engine, "target": None, "version": __version__,
             "profile": self._profile.model_dump(mode="json", exclude_unset=True),
             "refs": self._used, "secrets": dict(self.secrets), "sequential": True,
-            "origin": self._shared.station.world.base_url.removeprefix("http://"),
+            "origin": self._room.base_url.removeprefix("http://"),
             "expect": {"outcome": "any", "exercised": []}, "budget_s": 30.0,
             "words": [step["word"] for step in self._schedule],
             "spoiled": self._schedule[-1]["first"] - 1 if self._schedule else 0,
@@ -328,8 +334,4 @@ class Gale:
     def close(self) -> None:
         """End this test's storm."""
         self._stop_capture()
-        if self._lanes is not None:
-            if self._history is None and not self._shared.station.world.fault:
-                self._shared.station.world.call("end")
-            self._lanes.__exit__(None, None, None)
-            self._lanes = None
+        self._stack.close()

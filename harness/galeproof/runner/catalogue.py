@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 
 from galeproof.model import Outcome, Verdict
 from galeproof.runner.judging import RERUNS, Judged, expected_of, judge_one, judge_runs
@@ -14,6 +16,9 @@ from galeproof.runner.weather import OBSERVE_S, Run, run_scenario
 from galeproof.scenario import Scenario
 
 __all__ = ["CatalogueResult", "run_catalogue"]
+
+_AT_ONCE = 5
+_STARTING = 2  # processes that start at once: a start costs a core, a storm mostly waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +49,96 @@ async def run_catalogue(
     codes: frozenset[str] | None = None, tell: Callable[[str], object] = lambda text: None,
     observe_s: float = OBSERVE_S, keep: Callable[[Judged], object] = lambda judged: None,
 ) -> CatalogueResult:
-    """Run scenarios one after another.
+    """Run scenarios: side by side where the subject has a process of its own, else one by one.
 
-    A FAIL that rests on elapsed time is run again (twice); an expected ``noise`` likewise.
-    A failed control or a dead world ends the run. ``keep`` is given each scenario's histories
-    as soon as it is over, and the partial one where the run is cancelled.
+    Most of a storm is waiting, so that several cost hardly more than one; a scenario that needs
+    a quiet machine (``alone``) comes after the others. A FAIL that rests on elapsed time is run
+    again (twice, alone); an expected ``noise`` likewise. A failed control or a dead world ends
+    the run. ``keep`` is given each scenario's histories as soon as it is over, and the partial
+    one where the run is cancelled.
+
+    Args:
+        station: The world.
+        subject: The client under test.
+        scenarios: In the order in which they are reported.
+        seed: Of the run.
+        codes: Which invariants are judged; all if None.
+        tell: Given each scenario's name as it starts.
+        observe_s: Observation budget of one operation.
+        keep: Given what is known as soon as it is.
     """
-    runs: list[Run] = []
-    judged: list[Judged] = []
+    work = _Catalogue(station, subject, seed, codes, tell, observe_s, keep)
+    together = [] if subject.in_process else [s for s in scenarios if not s.alone]
+    await work.side_by_side(together)
     for scenario in scenarios:
-        tell(scenario.name)
-        run = await run_scenario(station, subject, scenario, seed, observe_s,
-                                 lambda history: keep(Judged(history)))
-        runs.append(run)
-        if run.history is None or run.fault or run.invalid:
-            if run.history is not None:
-                judged.append(Judged(run.history))
-                keep(judged[-1])
-            if run.invalid or run.fault:
-                break
-            continue
-        one = Judged(run.history)
-        keep(one)
-        if _needs_rerun(one, codes):
-            again = [await run_scenario(station, subject, scenario, seed, observe_s)
-                     for _ in range(RERUNS)]
-            one = dataclasses.replace(
-                one, reruns=tuple(r.history for r in again if r.history is not None))
-            keep(one)
-        judged.append(one)
+        if scenario not in together and not work.over:
+            await work.one(scenario)
+    for name in [s.name for s in scenarios if s.name in work.judged]:
+        await work.again(name, next(s for s in scenarios if s.name == name))
+    runs = [work.runs[s.name] for s in scenarios if s.name in work.runs]
+    judged = [work.judged[s.name] for s in scenarios if s.name in work.judged]
     return CatalogueResult(tuple(runs), tuple(judged), tuple(judge_runs(judged, codes)))
+
+
+@dataclass(slots=True)
+class _Catalogue:
+    """A catalogue run in the making."""
+
+    station: Station
+    subject: Subject
+    seed: int
+    codes: frozenset[str] | None
+    tell: Callable[[str], object]
+    observe_s: float
+    keep: Callable[[Judged], object]
+    runs: dict[str, Run] = field(default_factory=dict)
+    judged: dict[str, Judged] = field(default_factory=dict)
+    starting: AbstractAsyncContextManager[object] = field(
+        default_factory=lambda: asyncio.Semaphore(_STARTING))
+
+    @property
+    def over(self) -> bool:
+        """A failed control or a dead world: what follows would prove nothing."""
+        return any(run.invalid or run.fault for run in self.runs.values())
+
+    async def side_by_side(self, scenarios: Sequence[Scenario]) -> None:
+        """Run scenarios, several at once."""
+        waiting = iter(scenarios)
+
+        async def worker() -> None:
+            for scenario in waiting:
+                if self.over:
+                    return
+                await self.one(scenario)
+
+        tasks = [asyncio.ensure_future(worker()) for _ in range(min(_AT_ONCE, len(scenarios)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def one(self, scenario: Scenario) -> None:
+        """Run one scenario and keep it."""
+        self.tell(scenario.name)
+        run = await run_scenario(self.station, self.subject, scenario, self.seed, self.observe_s,
+                                 lambda history: self.keep(Judged(history)),
+                                 starting=self.starting)
+        self.runs[scenario.name] = run
+        if run.history is not None:
+            self.judged[scenario.name] = Judged(run.history)
+            self.keep(self.judged[scenario.name])
+
+    async def again(self, name: str, scenario: Scenario) -> None:
+        """Run a scenario again whose verdict needs it; nothing else runs meanwhile."""
+        if self.over or not _needs_rerun(self.judged[name], self.codes):
+            return
+        runs = [await run_scenario(self.station, self.subject, scenario, self.seed, self.observe_s)
+                for _ in range(RERUNS)]
+        self.judged[name] = dataclasses.replace(
+            self.judged[name], reruns=tuple(r.history for r in runs if r.history is not None))
+        self.keep(self.judged[name])
 
 
 def _needs_rerun(judged: Judged, codes: frozenset[str] | None) -> bool:

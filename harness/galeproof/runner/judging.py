@@ -33,6 +33,7 @@ def fired(history: History) -> bool:
                                                 or e.data.get("nth", 1) > 1))
         or (e.kind == "close" and e.data.get("planned") and "x" not in e.data)
         or (e.kind == "refused" and e.data.get("seen"))
+        or (e.kind == "blackhole" and e.data.get("made"))
         for e in history.events
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from galeproof.errors import EngineError
 from galeproof.kernel.chance import new_seed
 from galeproof.toxiproxy.control import ControlPlane
-from galeproof.world import World, start_world
+from galeproof.world import World, WorldRun, start_world
 
 __all__ = ["Station"]
 
@@ -19,7 +20,7 @@ _CLOSING = frozenset({"reset_peer", "limit_data", "timeout", "reset_after", "sta
 
 
 class Station:
-    """Starts a world; makes and removes the lanes of each run.
+    """Starts a world; opens runs in it, and makes and removes their lanes.
 
     Args:
         engine: ``auto``, ``toxiproxy``, ``embedded`` or a server's URL.
@@ -37,6 +38,7 @@ class Station:
         self._prefix = f"galeproof-{os.getpid()}-{new_seed():x}"
         self._plane = ControlPlane(self.world.engine_url)
         self._made: list[str] = []
+        self._lock = threading.Lock()  # runs side by side share one control plane
 
     @property
     def engine(self) -> str:
@@ -44,39 +46,54 @@ class Station:
         return self.world.engine
 
     @contextlib.contextmanager
-    def lanes(self, wanted: Mapping[str, Sequence[Mapping[str, Any]]]
+    def open_run(self) -> Iterator[WorldRun]:
+        """Make room for one run in the world; end it whatever happens."""
+        run = self.world.open_run()
+        try:
+            yield run
+        finally:
+            run.close()
+
+    @contextlib.contextmanager
+    def lanes(self, run: WorldRun, wanted: Mapping[str, Sequence[Mapping[str, Any]]]
               ) -> Iterator[tuple[dict[str, int], list[str]]]:
-        """Make one proxy a lane (and the clean one); remove them whatever happens.
+        """Make one proxy a lane (and the clean one) for a run; remove them whatever happens.
 
         Yields:
             Port by lane name, and the lanes whose toxics may end a connection.
         """
         ports: dict[str, int] = {}
+        names: list[str] = []
         closing = [name for name, toxics in wanted.items()
                    if any(toxic["type"] in _CLOSING for toxic in toxics)]
         try:
             for name, toxics in {"clean": (), **wanted}.items():
-                full = f"{self._prefix}-{name}"
-                self._made.append(full)
-                if self.world.foreign:
-                    self.world.call("lanes", names=list(self._made))
-                made = self._plane.create(full, f"127.0.0.1:{self.world.origin_port}",
-                                          toxics=[dict(t) for t in toxics])
-                ports[name] = made.port
+                names.append(f"{self._prefix}-{run.number}-{name}")
+                ports[name] = self._make(names[-1], run.origin_port, toxics)
             yield ports, closing
         finally:
-            self._remove()
+            self._remove(names)
 
-    def _remove(self) -> None:
-        for name in self._made:
-            # a dead engine is told elsewhere: the world's fault
-            with contextlib.suppress(EngineError):
-                self._plane.delete(name)
-        self._made.clear()
+    def _make(self, name: str, origin_port: int, toxics: Sequence[Mapping[str, Any]]) -> int:
+        with self._lock:
+            self._made.append(name)
+            if self.world.foreign:
+                self.world.call("lanes", names=list(self._made))
+            made = self._plane.create(name, f"127.0.0.1:{origin_port}",
+                                      toxics=[dict(t) for t in toxics])
+            return made.port
+
+    def _remove(self, names: Sequence[str]) -> None:
+        with self._lock:
+            for name in names:
+                # a dead engine is told elsewhere: the world's fault
+                with contextlib.suppress(EngineError):
+                    self._plane.delete(name)
+                self._made.remove(name)
 
     def close(self) -> None:
         """End the world and what it started."""
-        self._remove()
+        self._remove(list(self._made))
         self.world.close()
         self._plane.close()
 

@@ -41,10 +41,10 @@ class OperationGroup(BaseModel):
 
 
 class DripSpec(BaseModel):
-    """A part of the answer, byte by byte."""
+    """A part of the answer, byte by byte; ``each``: one part for each operation in turn."""
 
     model_config = _CONFIG
-    part: Literal["body", "headers", "interim"]
+    part: Literal["body", "headers", "interim", "each"]
     every_s: QuantityField
 
 
@@ -107,7 +107,8 @@ class AnswerSpec(BaseModel):
             raise LocatedError(("statuses",), "give status or statuses, not both")
         if self.garbage is not None and self.body is not None:
             raise LocatedError(("body",), "give body or garbage, not both")
-        if self.location is not None and not 300 <= (self.status or 200) < 400:
+        said = self.statuses or (self.status or 200,)
+        if self.location is not None and not all(300 <= status < 400 for status in said):
             raise LocatedError(("location",), "a location needs a status from 300 to 399")
         return self
 
@@ -232,8 +233,10 @@ class Scenario(BaseModel):
     steps: tuple[StepSpec, ...] = ()
     expect: Expect = Field(default_factory=Expect)
     observe_s: float | None = Field(default=None, gt=0, le=600)
+    linger_s: QuantityField | None = None
     timezone: str | None = Field(default=None, pattern=r"^[A-Za-z0-9/_+:-]{1,40}$")
     starts: int = Field(default=1, ge=1, le=4, strict=True)
+    quiet: bool = False
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
@@ -251,6 +254,14 @@ class Scenario(BaseModel):
             if step.cut is not None and step.cut.level == "connection":
                 self._alone(index)
         return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may run meanwhile: asked for (``quiet``), a refusal (seen in a counter
+        of the whole machine), or a body that takes a whole core."""
+        return self.quiet or any(
+            step.answer.endless or (step.cut is not None and step.cut.kind == "refuse")
+            for step in self.steps)
 
     def _alone(self, index: int) -> None:
         for number, group in enumerate(self.operations):

@@ -34,6 +34,9 @@ def schedule_of(scenario: Scenario, profile: Profile) -> Schedule | NotApplicabl
     lanes: dict[str, tuple[Mapping[str, Any], ...]] = {}
     steps = []
     try:
+        for wait in (scenario.linger_s, *(g.cancel_after_s for g in scenario.operations)):
+            if wait is not None:
+                resolve(wait, known)
         for spec in sorted(scenario.steps, key=lambda s: s.attempts[0]):
             toxics = toxics_of(spec.lane, known)
             steps.append(_step(spec, _lane(toxics, lanes), toxics, known))

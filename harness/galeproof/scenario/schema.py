@@ -18,7 +18,7 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 def build_schema() -> dict[str, Any]:
     """Return the schema as a dict."""
-    drip = _object(["part", "every_s"], part={"enum": ["body", "headers", "interim"]},
+    drip = _object(["part", "every_s"], part={"enum": ["body", "headers", "interim", "each"]},
                    every_s=QUANTITY_SCHEMA)
     status = {"type": "integer", "minimum": 200, "maximum": 599}
     answer = _object(
@@ -45,5 +45,5 @@ def build_schema() -> dict[str, Any]:
             **_object(["name", "why", "operations"], name={"type": "string"},
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
-                      observe_s={"type": "number"}, timezone={"type": "string"},
+                      observe_s={"type": "number"}, linger_s=QUANTITY_SCHEMA, timezone={"type": "string"},
                       starts={"type": "integer", "minimum": 1, "maximum": 4})}

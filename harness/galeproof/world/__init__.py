@@ -1,5 +1,5 @@
-"""The world: tap, lanes and origin in one child process, and the handle on it."""
+"""The world: taps, lanes and origins in one child process, and the handle on it."""
 
-from galeproof.world.handle import World, start_world
+from galeproof.world.handle import World, WorldRun, start_world
 
-__all__ = ["World", "start_world"]
+__all__ = ["World", "WorldRun", "start_world"]

@@ -8,79 +8,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import itertools
 import json
 import marshal
 import os
-import random
 import signal
 import struct
 import sys
 from pathlib import Path
 from typing import Any
 
-from galeproof.kernel.chance import stream
 from galeproof.kernel.clock import now_ns, sleep
-from galeproof.kernel.recorder import RawEvent, Recorder
-from galeproof.origin.exchange_view import View
-from galeproof.origin.origin import Origin
-from galeproof.tap.tap import CLEAN, Tap
+from galeproof.kernel.recorder import RawEvent
 from galeproof.toxiproxy.embedded import EmbeddedServer
 from galeproof.toxiproxy.server import RunningServer, start_server
+from galeproof.world.run import ChildRun
 
 _BATCH_S = 0.005
 _BEAT_S = 0.01
-_LAG_NS = 5_000_000
 
 
 class Child:
-    """Everything that lives in the world's process."""
+    """Everything that lives in the world's process: one engine, and the runs that use it."""
 
     def __init__(self, write_fd: int, parent: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.parent = parent
         self._fd = write_fd
-        self._batch: list[RawEvent] = []
+        self._batches: dict[int, list[RawEvent]] = {}
         self._armed = False
         self._pipe: asyncio.WriteTransport | None = None
         self._ending = False
         self._beating: asyncio.Task[None] | None = None
-        self.lags: list[int] = []
-        recorder = Recorder(self.sink)
-        self.recorder = recorder
-        self.tap = Tap(recorder)
-        self.origin = Origin(recorder, self)
+        self._numbers = itertools.count(1)
+        self._answering: set[asyncio.Task[None]] = set()
+        self.runs: dict[int, ChildRun] = {}
         self.engine: RunningServer | EmbeddedServer | None = None
         self.engine_url = ""
         self.foreign_lanes: list[str] = []
 
-    # -- what the origin sees -------------------------------------------------------------
-
-    def view(self, number: int) -> View:
-        """Return the exchange of that number as the schedule has it."""
-        exchange = self.tap.exchanges.get(number)
-        if exchange is None:
-            return View(None, 0, {})
-        return View(exchange.marker, exchange.attempt, exchange.step)
-
-    def phase(self, number: int, total: int, close: str | None) -> None:
-        """Pass the origin's word on to the tap."""
-        self.tap.phase(number, total, close)
-
     # -- the pipe -------------------------------------------------------------------------
 
-    def sink(self, event: RawEvent) -> None:
-        """Queue one event; a batch leaves every 5 ms."""
-        self._batch.append(event)
+    def sink(self, number: int, event: RawEvent) -> None:
+        """Queue one event of a run; batches leave every 5 ms."""
+        self._batches.setdefault(number, []).append(event)
         if not self._armed:
             self._armed = True
             self.loop.call_later(_BATCH_S, self.flush)
 
     def flush(self) -> None:
-        """Send the batch now."""
+        """Send the batches now."""
         self._armed = False
-        if self._batch:
-            batch, self._batch = self._batch, []
-            self.say({"events": batch})
+        batches, self._batches = self._batches, {}
+        for number, batch in batches.items():
+            self.say({"run": number, "events": batch})
 
     def say(self, message: dict[str, Any]) -> None:
         """Write one frame."""
@@ -94,33 +76,19 @@ class Child:
         """Carry out one command and return the reply."""
         if name == "start":
             return await self._start(**args)
-        if name == "begin":
-            return await self._begin(**args)
-        if name == "operation":
-            await self.tap.operation(args["ref"])
+        if name == "open":
+            number = next(self._numbers)
+            self.runs[number] = ChildRun(number, functools.partial(self.sink, number))
+            return await self.runs[number].open()
+        if name == "close":
+            self.runs.pop(args["run"]).close()
             return {}
-        if name == "spec":
-            self.origin.operations[args["ref"]] = args["spec"]
-            return {}
-        if name == "end":
-            return await self._end_run()
-        if name == "cut_off":
-            for connection in list(self.tap.connections):
-                connection.end()
-            return {"port": await self.tap.new_port() if args.get("move") else self.tap.port}
         if name == "lanes":
             self.foreign_lanes = args["names"]
             return {}
-        if name == "lag":
-            return {"p99_ms": self._lag()}
-        raise ValueError(f"unknown command {name!r}")
-
-    def _lag(self) -> float:
-        ordered = sorted(self.lags) or [0]
-        return round(ordered[int(len(ordered) * 0.99) - (len(ordered) > 1)] / 1e6, 2)
+        return await self.runs[args.pop("run")].command(name, args)
 
     async def _start(self, engine: str, path: str, log: str, seed: int) -> dict[str, Any]:
-        port = await self.origin.listen()
         pid = None
         if engine == "toxiproxy":
             server = await start_server(path, Path(log))
@@ -130,8 +98,7 @@ class Child:
             embedded = EmbeddedServer(seed=seed)
             await embedded.start()
             self.engine, self.engine_url = embedded, embedded.url
-        return {"tap": await self.tap.listen(), "origin": port, "engine_pid": pid,
-                "engine_url": self.engine_url}
+        return {"engine_pid": pid, "engine_url": self.engine_url}
 
     def _watch(self, pid: int) -> None:
         try:
@@ -147,28 +114,6 @@ class Child:
 
         self.loop.add_reader(fd, ended)
 
-    async def _begin(self, refs: dict[str, Any], schedule: list[Any], lanes: dict[str, int],
-                     closing: list[str], key_where: str, seed: int, deduplicate: bool,
-                     routes: dict[str, Any]) -> dict[str, Any]:
-        connection_steps = any(
-            (s.get("cut") or {}).get("at") == "accept"
-            or (s.get("cut") or {}).get("kind") in ("refuse", "blackhole") for s in schedule)
-        rng: random.Random = stream(seed, "effects")
-        self.origin.begin(refs, key_where, connection_steps, rng, deduplicate, routes)
-        self.tap.begin(list(refs), schedule, lanes, closing, seed)
-        self.lags.clear()
-        return {"port": self.tap.port}
-
-    async def _end_run(self) -> dict[str, Any]:
-        await self.tap.settle()
-        await self.tap.idle()
-        self.tap.end()
-        self.origin.end()
-        await sleep(0.01)
-        effects = len(self.origin.ledger.effects)
-        self.flush()
-        return {"effects": effects, "lag_p99_ms": self._lag()}
-
     # -- life -----------------------------------------------------------------------------
 
     async def beat(self) -> None:
@@ -177,10 +122,8 @@ class Child:
             before = now_ns()
             await sleep(_BEAT_S)
             late = now_ns() - before - int(_BEAT_S * 1e9)
-            self.lags.append(late)
-            if late > _LAG_NS:
-                self.recorder.add("world", "lag", lo_ns=before, hi_ns=now_ns(),
-                                  ms=round(late / 1e6, 1))
+            for run in self.runs.values():
+                run.beat(before, late)
             if os.getppid() != self.parent:
                 await self.leave()
 
@@ -189,9 +132,8 @@ class Child:
         if self._ending:
             return
         self._ending = True
-        self.tap.close()
-        self.tap.end()
-        self.origin.close()
+        for run in self.runs.values():
+            run.close()
         if self.foreign_lanes:
             await asyncio.to_thread(_delete_lanes, self.engine_url, self.foreign_lanes)
         if self.engine:
@@ -216,16 +158,20 @@ class Child:
             watch = os.pidfd_open(self.parent)
             self.loop.add_reader(watch, lambda: asyncio.ensure_future(self.leave()))
         self._beating = asyncio.ensure_future(self.beat())
-        self.say({"hello": os.getpid(), "clean": CLEAN})
+        self.say({"hello": os.getpid()})
         while line := await reader.readline():
-            call = json.loads(line)
-            try:
-                reply = await self.command(call["do"], call["args"])
-            except Exception as error:
-                reply = {"error": f"{type(error).__name__}: {error}"}
-            self.flush()
-            self.say({"re": call["id"], **reply})
+            task = asyncio.ensure_future(self._answer(json.loads(line)))
+            self._answering.add(task)  # runs wait for themselves only
+            task.add_done_callback(self._answering.discard)
         await self.leave()
+
+    async def _answer(self, call: dict[str, Any]) -> None:
+        try:
+            reply = await self.command(call["do"], call["args"])
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        self.flush()
+        self.say({"re": call["id"], **reply})
 
 
 def _delete_lanes(url: str, names: list[str]) -> None:

@@ -22,17 +22,49 @@ from galeproof.errors import EngineError, WorldError
 from galeproof.kernel.recorder import RawEvent
 from galeproof.toxiproxy.server import find_server, version_of
 
-__all__ = ["World", "start_world"]
+__all__ = ["World", "WorldRun", "start_world"]
 
 _START_S = 15.0
 _REPLY_S = 10.0
 
 
-class World:
-    """One world process. ``call`` sends a command; events gather in ``events``.
+class WorldRun:
+    """One run in a world: a tap and an origin of its own; its events gather in ``events``.
 
     Attributes:
-        base_url: Where the subject must go.
+        port: The tap's port.
+        origin_port: Where lanes must lead to.
+    """
+
+    def __init__(self, world: World, number: int, port: int, origin_port: int) -> None:
+        self.world, self.number = world, number
+        self.port, self.origin_port = port, origin_port
+        self.events: list[RawEvent] = []
+
+    @property
+    def base_url(self) -> str:
+        """The address that the subject is given."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, name: str, timeout_s: float = _REPLY_S, **args: Any) -> dict[str, Any]:
+        """Send one command of this run and wait for its reply.
+
+        Raises:
+            WorldError: The process ended, did not answer in time, or refused.
+        """
+        return self.world.call(name, timeout_s, run=self.number, **args)
+
+    def close(self) -> None:
+        """End it: connections, ports. A dead world is no error here."""
+        self.world.runs.pop(self.number, None)
+        with contextlib.suppress(WorldError):
+            self.call("close")
+
+
+class World:
+    """One world process. ``open_run`` makes room for a run; many may be open at once.
+
+    Attributes:
         engine: What carries the lanes, for headers and reports.
         engine_url: Toxiproxy's control address.
         fault: Why the world is not to be trusted any more, or None.
@@ -45,24 +77,29 @@ class World:
         self._lock = threading.Lock()
         self._hello = threading.Event()
         self._dead = threading.Event()
-        self.events: list[RawEvent] = []
+        self.runs: dict[int, WorldRun] = {}
         self.fault: str | None = None
         self.engine = ""
         self.engine_url = ""
         self.engine_pid: int | None = None
         self.foreign = False
-        self.port = 0
-        self.origin_port = 0
         self.pid = process.pid
+        self.scratch: Path | None = None
         self.closed = False
         self._reader = threading.Thread(target=self._read, daemon=True, name="galeproof-world")
         self._reader.start()
         _worlds.add(self)
 
-    @property
-    def base_url(self) -> str:
-        """The address that the subject is given."""
-        return f"http://127.0.0.1:{self.port}"
+    def open_run(self) -> WorldRun:
+        """Open a run on ports of its own.
+
+        Raises:
+            WorldError: The process ended or did not answer.
+        """
+        reply = self.call("open")
+        run = WorldRun(self, reply["run"], reply["tap"], reply["origin"])
+        self.runs[run.number] = run
+        return run
 
     def _read(self) -> None:
         stream = self._process.stdout
@@ -80,7 +117,8 @@ class World:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "events" in message:
-            self.events.extend(message["events"])
+            if run := self.runs.get(message["run"]):
+                run.events.extend(message["events"])
         elif "fault" in message:
             self.fault = message["fault"]
         elif "hello" in message:
@@ -147,6 +185,8 @@ class World:
         with contextlib.suppress(OSError, ValueError):
             assert self._process.stdout is not None
             self._process.stdout.close()
+        if self.scratch:
+            self.scratch.unlink(missing_ok=True)
 
     def forget_pipe(self) -> None:
         """In a forked child of the subject: the pipe is not ours. dup2, since a closed number
@@ -204,14 +244,13 @@ def start_world(engine: str = "auto", *, seed: int = 0, log: Path | None = None)
     if log is None:
         handle, name = tempfile.mkstemp(prefix="galeproof-toxiproxy-", suffix=".log")
         os.close(handle)
-        log = Path(name)
+        world.scratch = log = Path(name)
     try:
         reply = world.call("start", timeout_s=_START_S, engine=kind, path=path, log=str(log),
                            seed=seed)
     except WorldError as error:
         world.close()
         raise EngineError(str(error)) from None
-    world.port, world.origin_port = reply["tap"], reply["origin"]
     world.engine_pid = reply["engine_pid"]
     world.engine_url = url or reply["engine_url"]
     world.foreign = bool(url)
