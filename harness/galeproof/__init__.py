@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from galeproof.model import Profile as Profile
     from galeproof.model import Verdict as Verdict
     from galeproof.model import read_history as read_history
+    from galeproof.plugin.gale import Gale as Gale
+    from galeproof.plugin.scope import OperationScope as OperationScope
     from galeproof.subject import read as read
     from galeproof.subject import write as write
 
-__all__ = ["History", "Profile", "Verdict", "__version__", "read", "read_history", "write"]
+__all__ = ["Gale", "History", "OperationScope", "Profile", "Verdict", "__version__", "read",
+           "read_history", "write"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Gale": "galeproof.plugin.gale",
     "History": "galeproof.model",
+    "OperationScope": "galeproof.plugin.scope",
     "Profile": "galeproof.model",
     "Verdict": "galeproof.model",
     "read": "galeproof.subject.marks",

@@ -179,12 +179,13 @@ PYTEST = ("pytest", "-q", "-p", "no:cacheprovider", "-p", "no:galeproof", "-p",
           "galeproof.plugin", "test_storm.py")
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_interrupt_keeps_the_partial_history_and_leaves_nothing_behind(start, engine):
-    """Ctrl-C: exit 130 within 2 s, a history that can be read, no process, no port."""
+def test_an_interrupt_keeps_the_partial_history_and_leaves_nothing_behind(start, engine, how):
+    """Ctrl-C, or a runner's SIGTERM: exit 130 within 2 s, a readable history, no process, no port."""
     run = start("galeproof", "run", "endless.yaml", "--engine", engine)
     assert 2 <= len(run.ports)
-    os.kill(run.process.pid, signal.SIGINT)
+    os.kill(run.process.pid, how)
     assert (130, {}, set()) == (lambda r: (r[0], r[3], r[4]))(run.wait(2))
     (path,) = run.folder.glob(".galeproof/runs/*/history.jsonl")
     history = read_history(path)
@@ -249,10 +250,13 @@ def test_a_killed_pytest_leaves_no_orphan(start, engine):
 
 
 def test_an_interrupted_pytest_leaves_nothing_behind(start):
-    """Ctrl-C in the middle of ``gale.run()``: pytest's own exit code, no process, no port."""
+    """Ctrl-C in the middle of ``gale.run()``: pytest's own exit code, the partial history kept,
+    no process, no port."""
     run = start(*PYTEST, "--galeproof-engine", "embedded")
     os.kill(run.process.pid, signal.SIGINT)
     assert (2, {}, set()) == (lambda r: (r[0], r[3], r[4]))(run.wait(5))
+    (path,) = run.folder.glob(".galeproof/runs/*/history.jsonl")
+    assert "op_start" in {event.kind for event in read_history(path)}
 
 
 def test_a_killed_world_fails_the_test_that_ran(start):

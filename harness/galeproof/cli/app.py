@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,12 +80,50 @@ def invariants(as_json: Json = False) -> None:
         print(f"{row['code']}  {row['name']:<28} {row['severity']}")
 
 
+@app.command()
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="For instance RTY001.")],
+    as_json: Json = False,
+) -> None:
+    """Print an invariant's page: what it does, why, what to use instead."""
+    from galeproof.cli.explain import explain_command
+
+    raise typer.Exit(explain_command(code, as_json))
+
+
+@app.command()
+def demo(
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Judge a popular client under three settings; needs no file of yours."""
+    from galeproof.cli.demo import demo_command
+
+    raise typer.Exit(demo_command(engine, seed, as_json))
+
+
+@app.command()
+def doctor(
+    engine: Annotated[str | None, typer.Option(
+        help="URL of a shared Toxiproxy: look for proxies that runs of ours left behind.")] = None,
+    remove_stale: Annotated[bool, typer.Option(help="Delete those.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is missing on this machine, and how to get it."""
+    from galeproof.cli.doctor import doctor_command
+
+    raise typer.Exit(doctor_command(engine, remove_stale, as_json))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
         The exit code.
     """
+    with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends it
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = app(argv, standalone_mode=False)
         return int(code or 0)

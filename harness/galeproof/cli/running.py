@@ -6,12 +6,12 @@ import asyncio
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from galeproof import __version__
-from galeproof.errors import HistoryError, UsageError
+from galeproof.errors import HarnessError, HistoryError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
@@ -27,8 +27,8 @@ from galeproof.runner import (
     subject_of,
 )
 from galeproof.runner.catalogue import CatalogueResult
-from galeproof.runner.config import Config, load_config
-from galeproof.runner.judging import expected_of
+from galeproof.runner.config import Config, load_config, weighed
+from galeproof.runner.judging import demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
 __all__ = ["judge_command", "replay_command", "run_command"]
@@ -56,6 +56,9 @@ def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
     scenarios, codes = choose(what)
+    if codes is None and (config.select or config.ignore):
+        codes = config.codes()
+        scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
     subject = config.subject(subject_name)
     return _carry_out(config, subject, scenarios, codes, engine,
                       new_seed() if seed is None else seed, as_json, output)
@@ -75,8 +78,9 @@ def replay_command(path: Path, code: str | None, engine: str | None, as_json: bo
     scenarios = [load_scenario(file, frozenset(INVARIANTS)) for file in files]
     if code is not None:
         scenarios = [s for s in scenarios if code in s.expect.exercised] or scenarios
-    codes = frozenset([code]) if code else None
-    config = dataclasses.replace(load_config(Path.cwd()), fail_on=facts["fail_on"])
+    codes = frozenset([code]) if code else frozenset(facts.get("codes") or ()) or None
+    config = dataclasses.replace(load_config(Path.cwd()), fail_on=facts["fail_on"],
+                                 severity=facts.get("severity") or {})
     return _carry_out(config, subject, scenarios, codes,
                       engine or facts.get("engine_option", "auto"), facts["seed"], as_json, output)
 
@@ -85,12 +89,13 @@ def judge_command(path: Path, as_json: bool) -> int:
     """Judge the kept histories again."""
     facts, runs, _ = read_run(path)
     try:
-        verdicts = judge_runs(runs, frozenset(facts["codes"]) if facts.get("codes") else None)
+        verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
+                           facts.get("severity") or {})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise HistoryError(f"{path}: the history lacks what it must have "
                            f"({type(error).__name__}: {error})") from None
     code = exit_code(verdicts, fail_on=facts["fail_on"],
-                     expected={c for r in runs for c in expected_of(r.history)},
+                     expected=demanded(runs, verdicts),
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
     if facts.get("interrupted"):
         code = 130
@@ -102,14 +107,26 @@ def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
                codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
                output: Path) -> int:
     folder = RunFolder.new(output)
+    try:
+        return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json)
+    except HarnessError:
+        folder.discard_if_empty()
+        raise
+
+
+def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: list[Scenario],
+              codes: frozenset[str] | None, engine: str, seed: int, as_json: bool) -> int:
     subject = subject.logging_to(folder.path / "subject.log")
     sources = {scenario.name: scenario.source for scenario in scenarios}
     kept: dict[str, Judged] = {}
 
+    def in_order(names: Collection[str]) -> list[str]:
+        return [name for name in sources if name in names]
+
     def keep(judged: Judged) -> None:  # at once: a run that is ended keeps what it has
         name = str(judged.history.header["scenario"])
         kept[name] = judged
-        folder.write("run.json", {**facts, "kept": list(kept), "interrupted": True})
+        folder.write("run.json", {**facts, "kept": in_order(kept), "interrupted": True})
         folder.keep(name, judged, sources[name], single=len(scenarios) == 1)
 
     for name, source in sources.items():
@@ -127,15 +144,16 @@ def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
         except KeyboardInterrupt:
             _say(f"galeproof: interrupted; what was recorded is kept in {folder.path}")
             raise
-    facts |= {"kept": list(kept), "invalid": result.invalid, "fault": result.fault,
+    facts |= {"kept": in_order(kept), "invalid": result.invalid, "fault": result.fault,
               "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped}}
     folder.write("run.json", facts)
-    code = exit_code(result.verdicts, fail_on=config.fail_on, expected=result.expected(),
+    verdicts = weighed(result.verdicts, config.severity)
+    code = exit_code(verdicts, fail_on=config.fail_on, expected=result.expected(),
                      invalid=bool(result.invalid), fault=bool(result.fault))
-    document = _document(facts, result.verdicts, code, str(folder.path))
+    document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
     folder.mark_latest()
-    _print(document, result.verdicts, as_json, str(folder.path))
+    _print(document, verdicts, as_json, str(folder.path))
     if not as_json:
         _closing(result, code, folder.path)
     return code
@@ -151,7 +169,8 @@ def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
         "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
         "seed": seed, "subject": subject.name, "target": subject.target,
         "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
-        "fail_on": config.fail_on, "codes": sorted(codes) if codes else None,
+        "fail_on": config.fail_on, "severity": dict(config.severity),
+        "codes": sorted(codes) if codes else None,
         "scenarios": [s.name for s in scenarios], "kept": [], "invalid": None, "fault": None,
         "not_applicable": {},
     }

@@ -16,6 +16,7 @@ __all__ = [
     "CLEAN",
     "CUT_AT",
     "CUT_KINDS",
+    "DATE_FORMS",
     "DRIP_PARTS",
     "GARBAGE",
     "MAX_CUT_BYTES",
@@ -35,6 +36,7 @@ CLEAN = "clean"
 CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale")
 CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body")
 DRIP_PARTS = ("body", "headers", "interim")
+DATE_FORMS = ("imf", "rfc850", "asctime")
 GARBAGE = ("html", "truncated_json", "empty", "nan")
 MAX_CUT_BYTES = 16_777_216
 
@@ -98,6 +100,7 @@ class Answer:
         effect: Whether the effect is applied; None leaves it to the status (2xx: yes).
         retry_after_s: Retry-After as whole seconds.
         retry_after_date_s: Retry-After as an HTTP-date so many seconds ahead of the write.
+        retry_after_form: One of DATE_FORMS, or ``each``: one for each operation in turn.
         drip: Slow sending, or None.
         delay_s: Seconds between the whole request and the first byte of the answer.
         body: Literal body, or None for the usual one.
@@ -114,6 +117,7 @@ class Answer:
     effect: bool | None = None
     retry_after_s: float | None = None
     retry_after_date_s: float | None = None
+    retry_after_form: str = "imf"
     drip: Drip | None = None
     delay_s: float = 0.0
     body: str | None = None

@@ -86,7 +86,7 @@ def _body_field(body: str, name: str) -> str | None:
 def transient(attempt: Exchange) -> bool:
     """Whether an attempt failed in a way that a client may well try again: no whole answer, or a
     status that passes."""
-    if attempt.word == "ok" or (attempt.word.startswith("drip") and not attempt.closed):
+    if attempt.word == "ok" or (attempt.word.startswith(("drip", "endless")) and not attempt.closed):
         return False
     return not attempt.complete or attempt.status in _TRANSIENT
 

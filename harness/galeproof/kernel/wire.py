@@ -74,9 +74,13 @@ def parse_head(raw: bytes) -> Head:
 
 
 class Body:
-    """Counts where a message body ends. Modes: none, length, chunked, close."""
+    """Counts where a message body ends. Modes: none, length, chunked, close.
 
-    __slots__ = ("_left", "_line", "_state", "done", "mode")
+    Attributes:
+        spans: Where content stood in the bytes of the last ``feed`` (chunk framing is none).
+    """
+
+    __slots__ = ("_left", "_line", "_state", "done", "mode", "spans")
 
     def __init__(self, mode: str, length: int = 0) -> None:
         self.mode = mode
@@ -84,6 +88,7 @@ class Body:
         self._left = length
         self._state = "size"
         self._line = b""
+        self.spans: list[tuple[int, int]] = []
 
     def feed(self, data: bytes | bytearray) -> int:
         """Return how many of these bytes belong to the body; sets ``done`` at its end.
@@ -91,14 +96,17 @@ class Body:
         Raises:
             Opaque: Broken chunk framing.
         """
+        self.spans = []
         if self.done:
             return 0
         if self.mode == "close":
+            self.spans.append((0, len(data)))
             return len(data)
         if self.mode == "length":
             taken = min(len(data), self._left)
             self._left -= taken
             self.done = self._left == 0
+            self.spans.append((0, taken))
             return taken
         return self._chunked(data)
 
@@ -107,6 +115,7 @@ class Body:
         while at < size and not self.done:
             if self._state == "data":
                 taken = min(size - at, self._left)
+                self.spans.append((at, at + taken))
                 at += taken
                 self._left -= taken
                 if not self._left:

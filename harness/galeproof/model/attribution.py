@@ -37,51 +37,60 @@ class Attribution:
 
 def attribute(history: History) -> Attribution:
     """Derive operations and their attempts from a history."""
-    operations = _operations(history)
-    refs = [str(ref).lower() for ref in history.header.get("refs", ())] or list(operations)
-    pattern = re.compile("|".join(map(re.escape, refs))) if refs else None
+    calls = _operations(history)
+    refs = [str(ref).lower() for ref in history.header.get("refs", ())] or list(calls)
+    pattern = re.compile("|".join(map(re.escape, dict.fromkeys(refs)))) if refs else None
     sequential = bool(history.header.get("sequential"))
+    operations = sorted((o for found in calls.values() for o in found), key=lambda o: o.start.index)
     strays, ambiguous, left = [], [], []
     for exchange in _exchanges(history):
         found = _references(exchange, pattern)
         if len(found) > 1:
             ambiguous.append(exchange)
-            for ref in found:
-                if ref in operations:
-                    operations[ref].ambiguous = True
-        elif len(found) == 1 and (ref := found.pop()) in operations:
-            operations[ref].attempts.append(exchange)
+            for operation in (o for ref in found for o in calls.get(ref, ())):
+                operation.ambiguous = True
+        elif len(found) == 1 and (ref := found.pop()) in calls:
+            _of(calls[ref], exchange.start_hi_ns).attempts.append(exchange)
         else:
             left.append(exchange)
     known = _shared_values(operations)
     for exchange in left:
-        owner = _owner(exchange, operations, known, sequential)
+        owner = _owner(exchange, calls, known, sequential)
         if owner is None:
             strays.append(exchange)
         else:
             owner.attempts.append(exchange)
     for event in history.of("refused"):
-        if event.marker in operations:
-            operations[event.marker].refusals.append(event)
-    for operation in operations.values():
+        if event.marker in calls:
+            _of(calls[event.marker], event.hi_ns).refusals.append(event)
+    for operation in operations:
         operation.attempts.sort(key=lambda a: (a.start_lo_ns, a.x or 0))
-    return Attribution(tuple(operations.values()), tuple(strays), tuple(ambiguous))
+    return Attribution(tuple(operations), tuple(strays), tuple(ambiguous))
 
 
-def _operations(history: History) -> dict[str, Operation]:
-    found: dict[str, Operation] = {}
-    for event in history.of("op_start", "op_end", "over_budget"):
+def _operations(history: History) -> dict[str, list[Operation]]:
+    """The calls of each reference in their order: a caller may call again with the same one, after
+    the call before has ended."""
+    found: dict[str, list[Operation]] = {}
+    for event in history.of("op_start", "op_end", "op_cancel", "over_budget"):
         ref = event.marker
         if ref is None:
             continue
         if event.kind == "op_start":
-            found[ref] = Operation(ref, str(event.data.get("name", "")),
-                                   str(event.data.get("kind", "")), event)
+            found.setdefault(ref, []).append(Operation(
+                ref, str(event.data.get("name", "")), str(event.data.get("kind", "")), event))
         elif ref in found and event.kind == "op_end":
-            found[ref].end = event
+            found[ref][-1].end = event
+        elif ref in found and event.kind == "op_cancel":
+            found[ref][-1].cancel = event
         elif ref in found:
-            found[ref].over_budget = event
+            found[ref][-1].over_budget = event
     return found
+
+
+def _of(calls: Sequence[Operation], at_ns: int) -> Operation:
+    """The call of one reference that had begun last at an instant."""
+    return next((o for o in reversed(calls) if o.start.lo_ns <= at_ns), calls[0])
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
@@ -181,29 +190,30 @@ def _references(exchange: Exchange, pattern: re.Pattern[str] | None) -> set[str]
     return in_body if len(in_body) == 1 else set()
 
 
-def _shared_values(operations: dict[str, Operation]) -> dict[str, str | None]:
-    """Map each key or correlation id to the one operation that carries it, or to None."""
+def _shared_values(operations: Sequence[Operation]) -> dict[str, str | None]:
+    """Map each key or correlation id to the one reference that carries it, or to None."""
     known: dict[str, str | None] = {}
-    for ref, operation in operations.items():
+    for operation in operations:
         for attempt in operation.attempts:
             for name in _SHARED:
                 value = attempt.header(name)
                 if value:
+                    ref = operation.ref
                     known[value] = ref if known.get(value, ref) == ref else None
     return known
 
 
-def _owner(exchange: Exchange, operations: dict[str, Operation], known: dict[str, str | None],
+def _owner(exchange: Exchange, calls: dict[str, list[Operation]], known: dict[str, str | None],
            sequential: bool) -> Operation | None:
     for name in _SHARED:
         ref = known.get(exchange.header(name) or "")
         if ref:
-            return operations[ref]
+            return _of(calls[ref], exchange.start_hi_ns)
     if not sequential or (exchange.by == "none" and exchange.x is not None and (
             exchange.marker is None and exchange.headers)):
         return None
     running: Sequence[Operation] = [
-        o for o in operations.values()
+        o for found in calls.values() for o in found
         if o.start.lo_ns <= exchange.start_hi_ns
         and (o.end is None or exchange.start_lo_ns <= o.end.lo_ns)]
     return running[0] if len(running) == 1 else None

@@ -76,6 +76,7 @@ class Operation:
     start: Event
     end: Event | None = None
     over_budget: Event | None = None
+    cancel: Event | None = None
     attempts: list[Exchange] = field(default_factory=list)
     refusals: list[Event] = field(default_factory=list)
     ambiguous: bool = False

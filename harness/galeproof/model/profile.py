@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from galeproof.errors import ProfileError
 
@@ -45,9 +45,12 @@ class Profile(BaseModel):
     retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | int, ...] | None = None
     backoff: Backoff | None = None
     retry_after_max_s: PositiveFloat | None = None
+    layers: tuple[PositiveInt, ...] | None = None
+    hedged: bool = False
     idempotency_key: str | None = None
     correlation_id: str | None = None
     errors: Mapping[str, str] = Field(default_factory=dict)
+    never_applied: tuple[int, ...] = ()
     operations: Mapping[str, OperationProfile] = Field(default_factory=dict)
     strict: bool = False
 

@@ -18,6 +18,8 @@ DEFAULT_ANSWER: Mapping[str, Any] = {
     "id": "{effect}", "ref": "{ref}", "reference": "{ref}", "amount": "{amount}",
     "currency": "EUR", "status": "settled", "created_at": "{now}",
 }
+_DAYS = {name[:3]: name for name in (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")}
 _GARBAGE = {
     "html": ("text/html", b"<html><body>Bad gateway</body></html>"),
     "truncated_json": ("application/json", b'{"id": "x", "amou'),
@@ -125,12 +127,24 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Status"
 
 
+def _date(at_s: float, form: str) -> str:
+    """An HTTP-date in one of the three formats of RFC 9110, 5.6.7; English whatever the locale."""
+    day, date, month, year, clock, _ = formatdate(at_s, usegmt=True).split(" ")
+    day = day.rstrip(",")
+    if form == "rfc850":
+        return f"{_DAYS[day]}, {date}-{month}-{year[2:]} {clock} GMT"
+    if form == "asctime":
+        return f"{day} {month} {int(date):2d} {clock} {year}"
+    return f"{day}, {date} {month} {year} {clock} GMT"
+
+
 def _special(answer: Mapping[str, Any], target: str, wall_s: float) -> dict[str, str]:
     headers = {"Date": formatdate(wall_s, usegmt=True)}
     if answer.get("retry_after_s") is not None:
         headers["Retry-After"] = str(int(answer["retry_after_s"]))
     if answer.get("retry_after_date_s") is not None:
-        headers["Retry-After"] = formatdate(wall_s + answer["retry_after_date_s"], usegmt=True)
+        headers["Retry-After"] = _date(wall_s + answer["retry_after_date_s"],
+                                       str(answer.get("retry_after_form")))
     if answer.get("location"):
         headers["Location"] = target if answer["location"] == "same" else answer["location"]
     return headers

@@ -22,6 +22,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FOREVER_S = 3600.0
 _PIECE = 65536
 _DRIP_S = 15.0  # how long a dripping part lasts
+_FAST, _SLOW, _MUCH = 50e6, 1e6, 64_000_000  # an endless body: bytes a second, and until when fast
 
 
 class Origin:
@@ -203,10 +204,15 @@ class _Exchange:
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
 
     async def _endless(self) -> None:
-        """Chunks of white space without end; the tap or the run ends it."""
-        piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        """Chunks of white space without end; the tap or the run ends it.
+
+        50 MB/s for the first 64 MB, then 1 MB/s: no read ever waits, and a subject that keeps it
+        all does not take the machine's memory.
+        """
+        piece = b"10000\r\n" + b" " * _PIECE + b"\r\n"
         while True:
             await self._write(piece)
+            await sleep(_PIECE / (_FAST if self.total < _MUCH else _SLOW))
 
     async def _drip_interim(self, every_s: float) -> None:
         for _ in range(int(_DRIP_S / every_s)):

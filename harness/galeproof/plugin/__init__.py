@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--galeproof-engine", default="auto",
                     help="auto, toxiproxy, embedded, or a Toxiproxy's URL")
     group.addoption("--galeproof-seed", type=int, default=None, help="seed of the run")
+    group.addoption("--galeproof-replay", metavar="RUN", default=None,
+                    help="seed, engine and scenarios of a kept run")
     group.addoption("--galeproof-output", default=".galeproof", help="where runs are kept")
     group.addoption("--galeproof-effort", choices=("quick", "ci", "nightly"), default="quick",
                     help="how much the harness checks itself")
@@ -38,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "expect_unknown(*codes): these may end UNKNOWN")
     given = getattr(config, "workerinput", {}).get("galeproof_seed")
     seed = config.getoption("--galeproof-seed")
+    replayed = config.getoption("--galeproof-replay")
+    if replayed is not None:
+        facts = _kept(Path(replayed))
+        seed = facts["seed"] if seed is None else seed
+        config.option.galeproof_scenario = config.option.galeproof_scenario or facts["scenarios"]
+        if config.option.galeproof_engine == "auto":
+            config.option.galeproof_engine = facts.get("engine_option", "auto")
     if seed is None:
         seed = given
     if seed is None:
@@ -47,7 +57,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_seed_key] = seed
 
 
+def _kept(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        facts = json.loads((path / "run.json").read_text("utf-8"))
+        facts["seed"] = int(facts["seed"])
+        # a storm inside a test is named after the test
+        facts["scenarios"] = [str(name) for name in facts["scenarios"] if "::" not in str(name)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise pytest.UsageError(f"--galeproof-replay {path}: not a kept run ({error})") from None
+    return dict(facts)
+
+
 _seed_key = pytest.StashKey[int]()
+_runs_key = pytest.StashKey[set[str]]()
 _shared_key = pytest.StashKey["Shared"]()
 
 
@@ -55,6 +79,7 @@ _shared_key = pytest.StashKey["Shared"]()
 def pytest_configure_node(node: Any) -> None:
     """Give an xdist worker the controller's seed."""
     node.workerinput["galeproof_seed"] = node.config.stash[_seed_key]
+    node.config.stash.setdefault(_runs_key, set()).add(node.workerinput["testrunuid"])
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -64,10 +89,13 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the world of this worker."""
+    """End the world of this worker; the controller removes what workers shared."""
     shared = config.stash.get(_shared_key, None)
     if shared is not None:
         shared.close()
+    for uid in config.stash.get(_runs_key, ()):
+        shutil.rmtree(Path(config.getoption("--galeproof-output")) / f".workers-{uid}",
+                      ignore_errors=True)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -92,6 +120,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("gale", names, indirect=True, ids=names)
 
 
+def _common(config: pytest.Config) -> Path | None:
+    """The folder that the workers of this test run share."""
+    uid = getattr(config, "workerinput", {}).get("testrunuid")
+    return Path(config.getoption("--galeproof-output")) / f".workers-{uid}" if uid else None
+
+
 def shared_of(config: pytest.Config) -> Shared:
     """Return this worker's world and settings, made when first asked for."""
     shared = config.stash.get(_shared_key, None)
@@ -101,7 +135,7 @@ def shared_of(config: pytest.Config) -> Shared:
         shared = Shared(engine=config.getoption("--galeproof-engine"),
                         seed=config.stash[_seed_key],
                         output=Path(config.getoption("--galeproof-output")),
-                        root=config.rootpath)
+                        root=config.rootpath, common=_common(config))
         config.stash[_shared_key] = shared
     return shared
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import json
-import threading
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,64 +16,24 @@ from galeproof.errors import UsageError
 from galeproof.faults.steps import parse_step_words
 from galeproof.invariants import judge
 from galeproof.kernel.chance import canary, reference, stream
-from galeproof.kernel.clock import now_ns
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Outcome, Profile, Verdict, make_history, parse_profile
-from galeproof.plugin.share import Shared
+from galeproof.plugin.scope import OperationScope
+from galeproof.plugin.share import Shared, facts_of
+from galeproof.plugin.whole import Whole
 from galeproof.report import table_lines, wire_lines
-from galeproof.runner import Judged, Subject, run_catalogue, subject_of
-from galeproof.scenario import find, load_scenario
+from galeproof.runner import Judged, Subject, subject_of
+from galeproof.runner.catalogue import CatalogueResult
+from galeproof.runner.config import weighed
 from galeproof.subject.capture import CHANNELS, Capture
-from galeproof.subject.outcome import failed, ok
+from galeproof.subject.environment import spare_loopback
 from galeproof.subject.sealed import Secrets
+from galeproof.subject.shown import probe as probe_exception
 from galeproof.world import WorldRun
 
-__all__ = ["Gale", "OperationScope"]
+__all__ = ["Gale"]
 
 _MOST_OPERATIONS = 200
-_INTERRUPTED_S = 2.0
-
-
-class OperationScope:
-    """One operation of a test: ``with gale.operation("create") as op``.
-
-    Attributes:
-        ref: The reference; it must reach the wire.
-        amount: A number of this operation's own.
-        value: Set it to what the client returned, to have it compared with the provider's answer.
-    """
-
-    def __init__(self, gale: Gale, name: str, spec: Mapping[str, Any], may_fail: bool) -> None:
-        self._gale, self._name, self._spec, self._may_fail = gale, name, spec, may_fail
-        self.ref, self.amount = gale.next_operation()
-        self.value: Any = None
-        self._start = 0
-
-    def __enter__(self) -> OperationScope:
-        self._gale.begin_operation(self.ref, {**self._spec, "amount": self.amount})
-        self._start = now_ns()
-        self._gale.recorder.add("subject", "op_start", None, self.ref, lo_ns=self._start,
-                                name=self._name, kind=self._spec["kind"], amount=self.amount,
-                                instance=1)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: object) -> bool:
-        end = now_ns()
-        outcome = ok(self.value, self._start, end) if error is None else failed(
-            error, self._start, end)
-        self._gale.recorder.add("subject", "op_end", None, self.ref, lo_ns=end,
-                                outcome=outcome.outcome, value=outcome.value, error=outcome.error,
-                                returned=self.value is not None)
-        self._gale.end_operation()
-        return self._may_fail and isinstance(error, Exception)
-
-    async def __aenter__(self) -> OperationScope:
-        return self.__enter__()
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        traceback: object) -> bool:
-        return self.__exit__(kind, error, traceback)
 
 
 class Gale:
@@ -148,6 +107,7 @@ class Gale:
             return
         self._begun = True
         station = self._shared.station
+        self._stack.callback(spare_loopback(os.environ))
         self._world = self._stack.enter_context(station.open_run())
         self._ports, closing = self._stack.enter_context(station.lanes(self._world, {}))
         self._world.call(
@@ -200,7 +160,7 @@ class Gale:
         self._capture = None
         for at, data in captured:
             self.recorder.add("subject", "capture", None, None, lo_ns=at, **data)
-        for probe in probes:
+        for probe in [*probes, probe_exception()]:
             self.recorder.add("subject", "probe", None, None, **probe)
 
     def _header(self, ended: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,19 +194,17 @@ class Gale:
                 raise UsageError(f"gale.check: {code!r}: no such invariant; "
                                  f"known: {', '.join(sorted(self._shared.codes))}")
         verdicts = judge(self.history, self._profile, frozenset(codes))
-        self._settle(verdicts, self.history)
+        self._settle([
+            v for v in verdicts if v.outcome is Outcome.FAIL
+            or (v.outcome is Outcome.UNKNOWN and v.code not in self._unknown)], self.history)
         return verdicts
 
-    def _settle(self, verdicts: list[Verdict], history: History,
-                replay: str = "", expected: frozenset[str] | None = None) -> None:
-        """Turn verdicts into the test's outcome."""
-        bad = [v for v in verdicts if v.outcome is Outcome.FAIL or (
-            v.outcome is Outcome.UNKNOWN and v.code not in self._unknown
-            and (expected is None or (v.code in expected and v.reason != "undeclared")))]
+    def _settle(self, bad: list[Verdict], history: History) -> None:
+        """Fail the test where there are bad verdicts, with all that one needs to see."""
         if not bad:
             return
-        path = self._shared.keep(Judged(history), "", self._facts(history))
-        lines = table_lines(bad, replay or f"galeproof judge {path}  #")
+        path = self._shared.keep(Judged(history), "", facts_of(history, self._shared))
+        lines = table_lines(bad, f"galeproof judge {path}  #")
         for verdict in bad:
             for finding in verdict.findings[:1]:
                 if finding.operation:
@@ -256,74 +214,50 @@ class Gale:
                      f"--galeproof-seed={self._shared.seed}")
         pytest.fail("\n".join(lines), pytrace=False)
 
-    def _facts(self, history: History) -> dict[str, object]:
-        return {"schema": 1, "version": __version__, "engine": history.header["engine"],
-                "engine_option": self._shared.engine, "seed": self._shared.seed,
-                "subject": history.header["subject"], "target": history.header["target"],
-                "profile": history.header["profile"], "fail_on": self._shared.config.fail_on,
-                "codes": None, "scenarios": [history.header["scenario"]],
-                "kept": [history.header["scenario"]], "invalid": None,
-                "fault": None, "not_applicable": {}}
-
     # -- a whole scenario -------------------------------------------------------------------
 
-    def _whole(self) -> Subject:
-        if self._subject is None:
-            return self._shared.config.subject(None)
-        if isinstance(self._subject, Subject):
-            return self._subject
-        return subject_of(self._subject, self._profile if self._promises else None)
+    def _whole(self) -> Whole:
+        if self._scenario is None:
+            raise UsageError("gale.run: mark the test with @pytest.mark.scenario(NAME)")
+        subject = self._subject
+        if subject is None:
+            subject = self._shared.config.subject(None)
+        elif not isinstance(subject, Subject):
+            subject = subject_of(subject, self._profile if self._promises else None)
+        return Whole(self._shared, subject, self._scenario)
 
     async def arun(self) -> list[Verdict]:
-        """Run this test's scenario on this loop; the test fails on a finding.
+        """Run this test's scenario on this loop, asyncio's or trio's; the test fails on a finding.
 
         Raises:
             UsageError: The test has no ``scenario`` marker.
         """
-        if self._scenario is None:
-            raise UsageError("gale.run: mark the test with @pytest.mark.scenario(NAME)")
-        path = find(self._scenario)
-        scenario = load_scenario(path, self._shared.codes)
-        result = await run_catalogue(self._shared.station, self._whole(), [scenario],
-                                     self._shared.seed)
+        return self._take(await self._whole().arun())
+
+    def run(self) -> list[Verdict]:
+        """Run this test's scenario, for blocking tests (also inside a running loop).
+
+        Raises:
+            UsageError: The test has no ``scenario`` marker.
+        """
+        return self._take(self._whole().run())
+
+    def _take(self, result: CatalogueResult) -> list[Verdict]:
+        """Turn a scenario's result into the test's outcome."""
         if result.invalid or result.fault:
             pytest.fail(f"INVALID: {result.invalid}" if result.invalid
                         else f"harness fault: {result.fault}", pytrace=False)
         skipped = next((r.skipped for r in result.runs if r.skipped), None)
         if skipped:
             pytest.skip(skipped)
+        config = self._shared.config
         self._history = result.judged[0].history
-        self._settle(list(result.verdicts), self._history,
-                     expected=frozenset(scenario.expect.exercised))
-        return list(result.verdicts)
-
-    def run(self) -> list[Verdict]:
-        """Run this test's scenario, for blocking tests (also inside a running loop)."""
-        box: list[Any] = []
-        running: list[tuple[asyncio.AbstractEventLoop, Any]] = []
-
-        async def here() -> list[Verdict]:
-            running.append((asyncio.get_running_loop(), asyncio.current_task()))
-            return await self.arun()
-
-        def target() -> None:
-            try:
-                box.append(asyncio.run(here()))
-            except BaseException as error:
-                box.append(error)
-
-        thread = threading.Thread(target=target, name="galeproof-run", daemon=True)
-        thread.start()
-        try:
-            thread.join()
-        except KeyboardInterrupt:
-            for loop, task in running:
-                loop.call_soon_threadsafe(task.cancel)
-            thread.join(_INTERRUPTED_S)
-            raise
-        if isinstance(box[0], BaseException):
-            raise box[0]
-        verdicts: list[Verdict] = box[0]
+        verdicts = [v for v in weighed(result.verdicts, config.severity) if v.code in config.codes()]
+        expected = result.expected()
+        self._settle([
+            v for v in verdicts if config.fails(v)
+            or (v.outcome is Outcome.UNKNOWN and v.code in expected - self._unknown
+                and v.reason != "undeclared")], self._history)
         return verdicts
 
     @property

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from galeproof import __version__
 from galeproof.errors import HarnessError
 from galeproof.model import Outcome, Verdict
 from galeproof.plugin import shared_of
+from galeproof.plugin.once import once
+from galeproof.plugin.share import Shared
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import run_catalogue
 from galeproof.runner.catalogue import CatalogueResult
+from galeproof.runner.config import weighed
 from galeproof.scenario import Scenario, load_scenario
 
 __all__ = ["ScenarioFile", "ScenarioItem"]
 
 
 class ScenarioFile(pytest.File):
-    """One scenario file. Its items share an xdist group, so that one worker runs it once."""
+    """One scenario file."""
 
     def collect(self) -> Iterator[ScenarioItem]:
-        """Give one item for each invariant that the scenario must exercise."""
+        """Give one item for each invariant that the scenario must exercise and the project wants."""
         shared = shared_of(self.config)
         try:
             scenario = load_scenario(self.path, shared.codes)
+            wanted = shared.config.codes()
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         for code in scenario.expect.exercised:
-            yield ScenarioItem.from_parent(self, name=code, scenario=scenario)
+            if code in wanted:
+                yield ScenarioItem.from_parent(self, name=code, scenario=scenario)
 
 
 class ScenarioItem(pytest.Item):
@@ -42,27 +49,26 @@ class ScenarioItem(pytest.Item):
         self.add_marker(pytest.mark.xdist_group(f"galeproof-{scenario.name}"))
 
     def runtest(self) -> None:
-        """Run the scenario if no item has, and settle this invariant."""
+        """Settle this invariant; the first item of a file runs the scenario."""
         shared = shared_of(self.config)
-        result = shared.results.get(self._scenario.name)
-        if result is None:
-            subject = shared.config.subject(None)
-            result = asyncio.run(run_catalogue(shared.station, subject, [self._scenario],
-                                               shared.seed))
-            shared.results[self._scenario.name] = result
+        result = _result(shared, self._scenario)
         if result.invalid or result.fault:
             pytest.fail(f"INVALID: {result.invalid}" if result.invalid
                         else f"harness fault: {result.fault}", pytrace=False)
         for run in result.runs:
             if run.skipped:
                 pytest.skip(run.skipped)
-        verdict = next((v for v in result.verdicts if v.code == self.name), None)
+        verdict = next((v for v in weighed(result.verdicts, shared.config.severity)
+                        if v.code == self.name), None)
         if verdict is None:
             pytest.fail(f"{self.name}: not exercised", pytrace=False)
-        if verdict.outcome is Outcome.UNKNOWN and verdict.reason == "undeclared":
-            pytest.skip(f"{self.name}: undeclared; {verdict.note}")
-        if verdict.outcome is not Outcome.PASS:
+        if verdict.outcome is Outcome.UNKNOWN and (
+                verdict.reason == "undeclared" or verdict.code not in result.expected()):
+            pytest.skip(f"{self.name}: {verdict.reason}; {verdict.note}")
+        if verdict.outcome is Outcome.UNKNOWN or shared.config.fails(verdict):
             pytest.fail(self._text(verdict, result), pytrace=False)
+        if verdict.outcome is Outcome.FAIL:
+            warnings.warn(pytest.PytestWarning(self._text(verdict, result)), stacklevel=1)
 
     def _text(self, verdict: Verdict, result: CatalogueResult) -> str:
         lines = table_lines([verdict], f"galeproof run {self._scenario.name} --seed "
@@ -75,3 +81,26 @@ class ScenarioItem(pytest.Item):
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """Name the item as people read it."""
         return self.path, None, f"{self._scenario.name}: {self.name}"
+
+
+def _result(shared: Shared, scenario: Scenario) -> CatalogueResult:
+    def run() -> CatalogueResult:
+        subject = shared.config.subject(None)
+        return asyncio.run(run_catalogue(shared.station, subject, [scenario], shared.seed))
+
+    if scenario.name not in shared.results:
+        shared.results[scenario.name] = run() if shared.common is None else once(
+            shared.common, scenario, run, lambda result: _facts(shared, scenario, result))
+    return shared.results[scenario.name]
+
+
+def _facts(shared: Shared, scenario: Scenario, result: CatalogueResult) -> dict[str, object]:
+    subject = shared.config.subject(None)
+    return {"schema": 1, "version": __version__, "engine": shared.engine,
+            "engine_option": shared.engine, "seed": shared.seed, "subject": subject.name,
+            "target": subject.target, "fail_on": shared.config.fail_on,
+            "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
+            "codes": None, "scenarios": [scenario.name],
+            "kept": [scenario.name] if result.judged else [], "invalid": result.invalid,
+            "fault": result.fault,
+            "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped}}

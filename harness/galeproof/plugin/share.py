@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from galeproof import __version__
 from galeproof.invariants import INVARIANTS
+from galeproof.model import History
 from galeproof.runner import Judged, RunFolder, Station
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "facts_of"]
 
 
 @dataclass(slots=True)
 class Shared:
-    """World, settings and kept runs of one worker."""
+    """World, settings and kept runs of one worker.
+
+    Attributes:
+        common: A folder that all xdist workers of this test run share; None without xdist.
+        results: What scenario files have shown so far, by the scenario's name.
+    """
 
     engine: str
     seed: int
     output: Path
     root: Path
+    common: Path | None = None
     results: dict[str, CatalogueResult] = field(default_factory=dict)
     _station: Station | None = None
     _config: Config | None = None
@@ -60,3 +68,14 @@ class Shared:
         if self._station is not None:
             self._station.close()
             self._station = None
+
+
+def facts_of(history: History, shared: Shared) -> dict[str, object]:
+    """Return what ``run.json`` says of a run that a test made."""
+    header = history.header
+    return {"schema": 1, "version": __version__, "engine": header["engine"],
+            "engine_option": shared.engine, "seed": shared.seed, "subject": header["subject"],
+            "target": header["target"], "profile": header["profile"],
+            "fail_on": shared.config.fail_on, "severity": dict(shared.config.severity),
+            "codes": None, "scenarios": [header["scenario"]], "kept": [header["scenario"]],
+            "invalid": None, "fault": None, "not_applicable": {}}

@@ -21,8 +21,8 @@ def figure(value: float | str | None) -> str:
 
 
 def _observed(verdict: Verdict) -> str:
-    if verdict.observed is None:
-        return verdict.note
+    if verdict.observed is None:  # an UNKNOWN's note has a line of its own
+        return "" if verdict.outcome is Outcome.UNKNOWN else verdict.note
     text = f"{figure(verdict.observed)} {verdict.unit}".strip()
     if verdict.limit is None:
         return text

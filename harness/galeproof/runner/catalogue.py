@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from galeproof.model import Outcome, Verdict
-from galeproof.runner.judging import RERUNS, Judged, expected_of, judge_one, judge_runs
+from galeproof.runner.judging import RERUNS, Judged, demanded, expected_of, judge_one, judge_runs
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.weather import OBSERVE_S, Run, run_scenario
@@ -30,8 +30,8 @@ class CatalogueResult:
     verdicts: tuple[Verdict, ...]
 
     def expected(self) -> set[str]:
-        """Return the codes that the scenarios run must exercise."""
-        return {code for judged in self.judged for code in expected_of(judged.history)}
+        """Return the codes that must not end UNKNOWN."""
+        return demanded(self.judged, self.verdicts)
 
     @property
     def invalid(self) -> str | None:
@@ -142,4 +142,6 @@ class _Catalogue:
 
 
 def _needs_rerun(judged: Judged, codes: frozenset[str] | None) -> bool:
-    return any(v.timing and v.outcome is Outcome.FAIL for v in judge_one(judged, codes))
+    expected = expected_of(judged.history)
+    return any((v.timing and v.outcome is Outcome.FAIL)
+               or (v.reason == "noise" and v.code in expected) for v in judge_one(judged, codes))

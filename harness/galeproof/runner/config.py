@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from galeproof.errors import UsageError
-from galeproof.model import Profile, parse_profile
+from galeproof.invariants import INVARIANTS
+from galeproof.model import Outcome, Profile, Verdict, parse_profile
 from galeproof.model.verdict import SEVERITIES
 from galeproof.runner.subjects import Subject, subject_of
 
-__all__ = ["Config", "load_config"]
+__all__ = ["Config", "load_config", "weighed"]
 
 _KEYS = frozenset({"fail_on", "select", "ignore", "severity", "strict", "baseline", "subjects"})
 _SUBJECT = frozenset({"python", "exec", "driver", "profile", "operations", "secrets"})
@@ -28,7 +30,19 @@ class Config:
     strict: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    severity: Mapping[str, str] = field(default_factory=dict)
     subjects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def codes(self) -> frozenset[str]:
+        """Return the invariants that the project wants judged: selected, and not ignored."""
+        wanted = {code for code in INVARIANTS if not self.select or code.startswith(self.select)}
+        return frozenset(code for code in wanted
+                         if not self.ignore or not code.startswith(self.ignore))
+
+    def fails(self, verdict: Verdict) -> bool:
+        """Whether a verdict is a finding at or above ``fail_on``."""
+        return verdict.outcome is Outcome.FAIL and (
+            SEVERITIES.index(verdict.severity) >= SEVERITIES.index(self.fail_on))
 
     def subject(self, name: str | None) -> Subject:
         """Return a subject by its name in the settings, or by ``module:attribute``.
@@ -60,6 +74,11 @@ class Config:
         return parse_profile(given, f"{self.source}: subjects.{name}.profile")
 
 
+def weighed(verdicts: Sequence[Verdict], severity: Mapping[str, str]) -> list[Verdict]:
+    """Return the verdicts with the severities that the project sets, by code."""
+    return [dataclasses.replace(v, severity=severity.get(v.code, v.severity)) for v in verdicts]
+
+
 def load_config(folder: Path) -> Config:
     """Read the settings of a folder; none is fine.
 
@@ -86,10 +105,15 @@ def _config(table: Mapping[str, Any], source: str) -> Config:
         if key not in _KEYS:
             raise UsageError(f"{source}: tool.galeproof.{key}: unknown key; "
                              f"allowed: {', '.join(sorted(_KEYS))}")
-    fail_on = table.get("fail_on", "major")
-    if fail_on not in SEVERITIES:
-        raise UsageError(f"{source}: tool.galeproof.fail_on: {fail_on!r}; "
-                         f"allowed: {', '.join(SEVERITIES)}")
+    fail_on = _severity(table.get("fail_on", "major"), f"{source}: tool.galeproof.fail_on")
+    severity = table.get("severity", {})
+    if not isinstance(severity, Mapping):
+        raise UsageError(f"{source}: tool.galeproof.severity: expected a table: RTY001 = \"minor\"")
+    for code, value in severity.items():
+        if code not in INVARIANTS:
+            raise UsageError(f"{source}: tool.galeproof.severity.{code}: no such invariant; "
+                             f"known: {', '.join(INVARIANTS)}")
+        _severity(value, f"{source}: tool.galeproof.severity.{code}")
     subjects = table.get("subjects", {})
     for name, subject in subjects.items():
         for key in subject:
@@ -97,4 +121,24 @@ def _config(table: Mapping[str, Any], source: str) -> Config:
                 raise UsageError(f"{source}: tool.galeproof.subjects.{name}.{key}: unknown key; "
                                  f"allowed: {', '.join(sorted(_SUBJECT))}")
     return Config(source, fail_on, bool(table.get("strict", False)),
-                  tuple(table.get("select", ())), tuple(table.get("ignore", ())), subjects)
+                  _prefixes(table, "select", source), _prefixes(table, "ignore", source),
+                  dict(severity), subjects)
+
+
+def _severity(value: Any, where: str) -> str:
+    if value not in SEVERITIES:
+        raise UsageError(f"{where}: {value!r}; allowed: {', '.join(SEVERITIES)}")
+    return str(value)
+
+
+def _prefixes(table: Mapping[str, Any], key: str, source: str) -> tuple[str, ...]:
+    """Codes or families, as in ``select = ["RTY", "SEC001"]``."""
+    given = table.get(key, ())
+    known = sorted({code[:3] for code in INVARIANTS})
+    if not isinstance(given, list | tuple):
+        raise UsageError(f"{source}: tool.galeproof.{key}: expected a list of codes or families")
+    for prefix in given:
+        if not isinstance(prefix, str) or (prefix not in INVARIANTS and prefix not in known):
+            raise UsageError(f"{source}: tool.galeproof.{key}: {prefix!r}; allowed: codes, or "
+                             f"families ({', '.join(known)})")
+    return tuple(given)

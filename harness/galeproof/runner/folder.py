@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,6 +58,11 @@ class RunFolder:
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write one JSON file."""
         (self.path / name).write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run that was refused before anything was recorded."""
+        if not (self.path / "run.json").exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def mark_latest(self) -> None:
         """Point ``latest`` here."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from galeproof.invariants import judge
 from galeproof.model import History, Outcome, Profile, Verdict, combine, parse_profile
 
-__all__ = ["Judged", "RERUNS", "expected_of", "fired", "judge_one", "judge_runs"]
+__all__ = ["Judged", "RERUNS", "demanded", "expected_of", "fired", "judge_one", "judge_runs"]
 
 RERUNS = 2
+_OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +44,61 @@ def expected_of(history: History) -> tuple[str, ...]:
     return tuple(history.header.get("expect", {}).get("exercised", ()))
 
 
+def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
+    """Return the codes that must not end UNKNOWN.
+
+    A code is excused where it was not exercised and that is the subject's nature: each of its
+    scenarios lost operations that the subject lacks, or it is about retries and none are promised.
+    """
+    idle = {v.code for v in verdicts if v.reason == "not_exercised"}
+    wanted = {code for run in runs for code in expected_of(run.history)}
+    if any(profile_of(run.history).max_attempts == 1 for run in runs):
+        wanted -= {code for code in idle if code[:3] in _OF_RETRIES}
+    return wanted - (idle - _whole(runs))
+
+
+def _whole(runs: Sequence[Judged]) -> set[str]:
+    """Codes that a scenario exercises which lost no operation."""
+    return {code for run in runs if not run.history.header.get("left_out")
+            for code in expected_of(run.history)}
+
+
 def profile_of(history: History) -> Profile:
     """Return the profile that the run was judged by."""
     return parse_profile(history.header.get("profile") or {})
 
 
 def judge_one(judged: Judged, codes: Collection[str] | None = None) -> list[Verdict]:
-    """Judge one scenario. A FAIL that rests on time needs its reruns to agree."""
+    """Judge one scenario. A FAIL that rests on time needs its reruns to agree; ``noise`` is settled
+    by those reruns that were quiet enough."""
     profile = profile_of(judged.history)
     verdicts = []
     again = [{v.code: v for v in judge(h, profile, codes)} for h in judged.reruns]
     for verdict in judge(judged.history, profile, codes):
-        if verdict.timing and verdict.outcome is Outcome.FAIL and again and not all(
-                other[verdict.code].outcome is Outcome.FAIL for other in again):
-            verdict = _doubt(verdict, "noise", "not every rerun showed it")
+        verdict = _settled(verdict, [other[verdict.code] for other in again])
         if not fired(judged.history) and verdict.outcome is Outcome.PASS and (
                 verdict.code in expected_of(judged.history)):
             verdict = _doubt(verdict, "not_exercised", "the scenario's fault never fired")
         verdicts.append(dataclasses.replace(
             verdict, scenarios=(str(judged.history.header["scenario"]),)))
     return verdicts
+
+
+def _settled(verdict: Verdict, again: list[Verdict]) -> Verdict:
+    if verdict.timing and verdict.outcome is Outcome.FAIL and any(
+            other.outcome is not Outcome.FAIL for other in again):
+        return _doubt(verdict, "noise", "not every rerun showed it")
+    if verdict.reason != "noise":
+        return verdict
+    decided = [other for other in again if other.outcome is not Outcome.UNKNOWN]
+    # a timing FAIL needs three of three, and the first run did not show it
+    fails = [other for other in decided if other.outcome is Outcome.FAIL and not other.timing]
+    if fails:  # its evidence stands in another history than the one that is kept first
+        return dataclasses.replace(fails[0], findings=tuple(
+            dataclasses.replace(f, evidence=()) for f in fails[0].findings), note="seen in a rerun")
+    if decided and all(other.outcome is Outcome.PASS for other in decided):
+        return decided[0]
+    return verdict
 
 
 def _doubt(verdict: Verdict, reason: str, note: str) -> Verdict:
@@ -88,10 +124,19 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
         verdict = combine(by_code[code])
         if code in unfired and verdict.outcome is Outcome.PASS:
             verdict = _doubt(verdict, "not_exercised", "a scenario's fault never fired")
-        if verdict.outcome is Outcome.UNKNOWN and verdict.reason == "not_exercised" and (
-                code not in wanted and (codes is None or code not in codes)):
-            continue
+        if verdict.outcome is Outcome.UNKNOWN and verdict.reason == "not_exercised":
+            if code not in wanted and (codes is None or code not in codes):
+                continue
+            verdict = _not_scheduled(verdict, runs)
         result.append(verdict)
     return result
 
 
+def _not_scheduled(verdict: Verdict, runs: Sequence[Judged]) -> Verdict:
+    """Name what the subject lacks, where that is why nothing arose."""
+    lacking = {phrase for run in runs if verdict.code in expected_of(run.history)
+               for phrase in run.history.header.get("left_out") or ()}
+    if verdict.note or not lacking or verdict.code in _whole(runs):
+        return verdict
+    return dataclasses.replace(
+        verdict, note=f"not scheduled: the subject has no {' or '.join(sorted(lacking))}")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from galeproof.errors import EngineError
-from galeproof.kernel.chance import new_seed
 from galeproof.toxiproxy.control import ControlPlane
+from galeproof.toxiproxy.names import lane_prefix
 from galeproof.world import World, WorldRun, start_world
 
 __all__ = ["Station"]
@@ -34,8 +33,7 @@ class Station:
 
     def __init__(self, engine: str = "auto", *, seed: int = 0, log: Path | None = None) -> None:
         self.world: World = start_world(engine, seed=seed, log=log)
-        # names carry process and chance, so that workers on one server never meet
-        self._prefix = f"galeproof-{os.getpid()}-{new_seed():x}"
+        self._prefix = lane_prefix()
         self._plane = ControlPlane(self.world.engine_url)
         self._made: list[str] = []
         self._lock = threading.Lock()  # runs side by side share one control plane

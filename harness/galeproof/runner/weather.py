@@ -21,7 +21,7 @@ from galeproof.model import History, make_history
 from galeproof.runner.control import Control, check_control
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
-from galeproof.runner.workload import Group, calls_of, groups_of, what_is_missing
+from galeproof.runner.workload import Group, calls_of, groups_of, left_out
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
@@ -83,6 +83,7 @@ class _Work:
     refs: list[str] = field(default_factory=list)
     control: Control | None = None
     skipped: str | None = None
+    lacking: list[str] = field(default_factory=list)
     sequential: bool = False
     effects: int = 0
     lag_ms: float = 0.0
@@ -168,8 +169,9 @@ async def _control_and_storm(work: _Work) -> None:
             instance = await _open(work)
             try:
                 groups = groups_of(work.scenario, instance.description, work.subject.profile)
+                work.lacking = left_out(work.scenario, instance.description)
                 if not groups:
-                    work.skipped = what_is_missing(work.scenario)
+                    work.skipped = f"the subject has no {' or '.join(work.lacking)}"
                 else:
                     await _calm(work, instance, groups, lanes, closing)
             except BaseException:
@@ -296,10 +298,12 @@ async def _close(instance: Instance, recorder: Recorder) -> None:
 def _history(work: _Work) -> History:
     raw = work.raw + (list(work.room.events) if work.room else [])
     start = min((event[0] for event in raw), default=now_ns())
-    return make_history(_header(work), raw, start)
+    # the wall clock at the history's instant 0: dates are measured against it
+    began_s = wall_s() - (now_ns() - start) / 1e9
+    return make_history(_header(work, began_s), raw, start)
 
 
-def _header(work: _Work) -> Mapping[str, Any]:
+def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
     scenario = work.scenario
     return {
         "scenario": scenario.name, "seed": work.seed, "engine": work.station.engine,
@@ -309,12 +313,13 @@ def _header(work: _Work) -> Mapping[str, Any]:
         "origin": work.room.base_url.removeprefix("http://") if work.room else "",
         "expect": {"outcome": scenario.expect.outcome,
                    "exercised": list(scenario.expect.exercised)},
-        "start_wall_s": round(wall_s(), 3), "lag_p99_ms": work.lag_ms,
+        "start_wall_s": round(began_s, 3), "lag_p99_ms": work.lag_ms,
         "budget_s": work.budget_s, "linger_s": _linger_s(work), "starts": scenario.starts,
         "fresh_process": not work.subject.in_process,
         "words": [step.word for step in work.schedule.steps],
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(CHANNELS),
+        "left_out": work.lacking,
         "attribution": work.control.where if work.control else None,
         "effects": work.effects, "python": platform.python_version(),
         **({"interrupted": True} if work.interrupted else {}),

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from galeproof.kernel.chance import reference, stream
 from galeproof.model import Profile
 from galeproof.scenario import Scenario
+from galeproof.scenario.model import OperationGroup
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call
 from galeproof.subject.description import SubjectDescription
 
-__all__ = ["Group", "calls_of", "groups_of", "what_is_missing"]
+__all__ = ["Group", "calls_of", "groups_of", "left_out"]
 
 _BODY_BYTES = 65_536
 
@@ -28,36 +29,45 @@ class Group:
     concurrent: int
     stagger_s: float
     cancel_s: float | None = None
+    again: bool = False
 
 
 def groups_of(scenario: Scenario, told: SubjectDescription, profile: Profile) -> list[Group]:
     """Choose the subject's operation for each group; a group that none serves is left out."""
     groups = []
     for wanted in scenario.operations:
-        names = told.of_kind(wanted.kind)
-        if wanted.name is not None:
-            names = [name for name in names if name == wanted.name]
-        if wanted.takes is not None:
-            names = [name for name in names if wanted.takes in told.operations[name].takes]
+        names = _serving(wanted, told)
         cancel_s = None
         if wanted.cancel_after_s is not None:
             cancel_s = resolve(wanted.cancel_after_s, profile.quantities())
-            names = [name for name in names if told.operations[name].cancellable]
         if names:
             groups.append(Group(names[0], wanted.kind, wanted.count, wanted.concurrent,
-                                wanted.stagger_s, cancel_s))
+                                wanted.stagger_s, cancel_s, wanted.again))
     return groups
 
 
-def what_is_missing(scenario: Scenario) -> str:
-    """Say which operation a subject lacks that serves no group of a scenario."""
-    wanted = []
-    for group in scenario.operations:
-        more = [f"called {group.name}"] if group.name else []
-        more += [f"that takes {group.takes}"] if group.takes else []
-        more += ["that can be cancelled (async def)"] if group.cancel_after_s is not None else []
-        wanted.append(" ".join([f"{group.kind} operation", *more]))
-    return f"the subject has no {' or '.join(dict.fromkeys(wanted))}"
+def _serving(wanted: OperationGroup, told: SubjectDescription) -> list[str]:
+    names = told.of_kind(wanted.kind)
+    if wanted.name is not None:
+        names = [name for name in names if name == wanted.name]
+    if wanted.takes is not None:
+        names = [name for name in names if wanted.takes in told.operations[name].takes]
+    if wanted.cancel_after_s is not None:
+        names = [name for name in names if told.operations[name].cancellable]
+    return names
+
+
+def left_out(scenario: Scenario, told: SubjectDescription) -> list[str]:
+    """Say which operations a subject lacks, one phrase for each group that none serves."""
+    lacking = []
+    for wanted in scenario.operations:
+        if _serving(wanted, told):
+            continue
+        more = [f"called {wanted.name}"] if wanted.name else []
+        more += [f"that takes {wanted.takes}"] if wanted.takes else []
+        more += ["that can be cancelled (async def)"] if wanted.cancel_after_s is not None else []
+        lacking.append(" ".join([f"{wanted.kind} operation", *more]))
+    return list(dict.fromkeys(lacking))
 
 
 def calls_of(scenario: Scenario, groups: Sequence[Group], profile: Profile, seed: int,
@@ -65,12 +75,16 @@ def calls_of(scenario: Scenario, groups: Sequence[Group], profile: Profile, seed
     """Draw the calls of each group: references, amounts, keys, bodies."""
     rng = stream(seed, f"{scenario.name}/{label}")
     amounts = itertools.count(1001)
-    made = []
+    made: list[tuple[Group, list[Call]]] = []
     for group in groups:
-        calls = []
-        for _ in range(group.count):
-            ref, amount = reference(rng), next(amounts)
-            args = {"ref": ref, "amount": amount, "key": f"key-{ref}", "body": _body(ref, amount),
+        calls: list[Call] = []
+        for number in range(group.count):
+            # the caller changes the amount and calls again: the same business, another payload,
+            # and therefore another key of the caller's
+            ref = made[-1][1][number].ref if group.again and made else reference(rng)
+            amount = next(amounts)
+            key = f"key-{ref}-again" if group.again else f"key-{ref}"
+            args = {"ref": ref, "amount": amount, "key": key, "body": _body(ref, amount),
                     "deadline_s": profile.deadline_s or 30.0}
             calls.append(Call(ref, group.operation, group.kind, args, group.cancel_s))
         made.append((group, calls))

@@ -38,6 +38,7 @@ class OperationGroup(BaseModel):
     name: str | None = None
     takes: Literal["body"] | None = None
     cancel_after_s: QuantityField | None = None
+    again: bool = False
 
 
 class DripSpec(BaseModel):
@@ -114,11 +115,13 @@ class AnswerSpec(BaseModel):
 
 
 class RetryAfter(BaseModel):
-    """Retry-After in seconds, or as a date so many seconds ahead."""
+    """Retry-After in seconds, or as a date so many seconds ahead, in one of the three formats of
+    RFC 9110 (``each``: one for each operation in turn)."""
 
     model_config = _CONFIG
     seconds: QuantityField | None = None
     date_in_s: QuantityField | None = None
+    date_form: Literal["imf", "rfc850", "asctime", "each"] = "imf"
 
     @model_validator(mode="before")
     @classmethod
@@ -136,6 +139,8 @@ class RetryAfter(BaseModel):
     def _one(self) -> RetryAfter:
         if (self.seconds is None) == (self.date_in_s is None):
             raise ValueError("give seconds or date_in_s (with an otherwise, if you like)")
+        if self.date_form != "imf" and self.date_in_s is None:
+            raise LocatedError(("date_form",), "goes with date_in_s only")
         return self
 
 
@@ -253,7 +258,22 @@ class Scenario(BaseModel):
                                        f"(steps[{earlier}])")
             if step.cut is not None and step.cut.level == "connection":
                 self._alone(index)
+        self._again()
         return self
+
+    def _again(self) -> None:
+        """A group that calls again needs one before it, of its kind, with as many operations."""
+        for number, group in enumerate(self.operations):
+            before = self.operations[number - 1] if number else None
+            if group.again and (before is None or before.kind != group.kind
+                                or before.name != group.name or before.takes != group.takes
+                                or before.count < group.count):
+                raise LocatedError(
+                    ("operations", number, "again"),
+                    "calls the operations of the group before it again: there must be one, of the "
+                    "same kind, with at least as many")
+            if group.again and self.starts > 1:
+                raise LocatedError(("operations", number, "again"), "needs starts: 1")
 
     @property
     def alone(self) -> bool:

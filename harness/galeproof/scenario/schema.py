@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from galeproof.faults.steps import GARBAGE
+from galeproof.faults.steps import DATE_FORMS, GARBAGE
 from galeproof.scenario.lane import LANE_SCHEMA
 from galeproof.scenario.quantity import QUANTITY_SCHEMA
 
@@ -28,7 +28,8 @@ def build_schema() -> dict[str, Any]:
         statuses={"type": "array", "items": status}, endless={"type": "boolean"},
         date_skew_s={"type": "number"})
     retry_after = _object([], seconds=QUANTITY_SCHEMA, date_in_s=QUANTITY_SCHEMA,
-                          otherwise={"type": "number"})
+                          otherwise={"type": "number"},
+                          date_form={"enum": [*DATE_FORMS, "each"]})
     step = _object(
         ["attempts"], attempts={"type": ["integer", "string"]},
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
@@ -38,7 +39,7 @@ def build_schema() -> dict[str, Any]:
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
         stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
-        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA)
+        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"})
     expect = _object([], outcome={"enum": ["success", "failure", "any"]},
                      exercised={"type": "array", "items": {"type": "string"}})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",

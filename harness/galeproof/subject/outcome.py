@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import traceback
 from dataclasses import dataclass
 from typing import Any
+
+from galeproof.subject.shown import shown
 
 __all__ = ["Outcome", "failed", "jsonable", "ok"]
 
@@ -37,30 +38,16 @@ def failed(error: BaseException, start_ns: int, end_ns: int) -> Outcome:
     while seen and len(chain) < _DEEP:
         chain.append(f"{type(seen).__module__}.{type(seen).__qualname__}")
         seen = seen.__cause__ or seen.__context__
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    return Outcome("failed", None,
-                   {"type": kind, "text": str(error)[:_LONGEST], "chain": chain,
-                    "dump": _dump(error)},
-                   start_ns, end_ns)
+    told = {"type": _name(type(error)), "text": str(error)[:_LONGEST], "chain": chain,
+            "bases": [_name(base) for base in type(error).__mro__[1:-2]], **shown(error)}
+    unknown = getattr(error, "effect_unknown", None)
+    if isinstance(unknown, bool):  # what a driver says as "effect"
+        told["effect"] = "unknown" if unknown else "none"
+    return Outcome("failed", None, told, start_ns, end_ns)
 
 
-def _dump(error: BaseException) -> str:
-    """Everything that the exception shows: str, repr, args and notes of the whole chain, and
-    the formatted traceback."""
-    parts: list[str] = []
-    seen, at = set[int](), error
-    while id(at) not in seen and len(seen) < _DEEP:
-        seen.add(id(at))
-        try:
-            parts += [str(at), repr(at), repr(at.args), repr(getattr(at, "__notes__", ""))]
-        except Exception as broken:  # a str or repr of the subject's that raises
-            parts.append(repr(type(broken)))
-        nxt = at.__cause__ or at.__context__
-        if nxt is None:
-            break
-        at = nxt
-    parts.append("".join(traceback.format_exception(error)))
-    return "\n".join(parts)[:4 * _LONGEST]
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def jsonable(value: Any, depth: int = 0) -> Any:

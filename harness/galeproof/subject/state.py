@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import Captured
 
-__all__ = ["state_of"]
+__all__ = ["probe", "state_of"]
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
+_HOLDERS = (Mapping, list, tuple, set, frozenset)
 _LONGEST = 4096
+_PROBE = "galeproof-probe-7f3a"
 
 
 def state_of(adapter: Any) -> list[Captured]:
-    """Capture what the adapter's client objects show.
+    """Capture what the adapter's client objects show, and the objects that these hold.
 
     The adapter's own plain attributes are left out: they are the harness's side.
 
@@ -24,15 +27,56 @@ def state_of(adapter: Any) -> list[Captured]:
         adapter: The instance of the user's adapter class.
 
     Returns:
-        Captures on the channels ``repr`` (repr, str) and ``state`` (attributes, asdict).
+        Captures on the channels ``repr`` (repr, str) and ``state`` (plain attributes and
+        containers, asdict).
     """
     found: list[Captured] = []
-    for name, value in list(getattr(adapter, "__dict__", {}).items()):
+    for name, value in _attributes(adapter):
         if isinstance(value, _PLAIN) or type(value).__module__.startswith("galeproof.subject"):
             continue
+        if isinstance(value, _HOLDERS) and not dataclasses.is_dataclass(value):
+            _show(found, "state", name, lambda value=value: repr(value))
+            continue
         _show(found, "repr", name, lambda value=value: f"{value!r}\n{value!s}")
-        _show(found, "state", name, lambda value=value: _attributes(value))
+        _show(found, "state", name, lambda value=value: _state(value))
+        for inner, item in _attributes(value):
+            if isinstance(item, (*_PLAIN, *_HOLDERS, type)) or callable(item):
+                continue
+            _show(found, "repr", f"{name}.{inner}", lambda item=item: f"{item!r}\n{item!s}")
+            if dataclasses.is_dataclass(item):
+                _show(found, "state", f"{name}.{inner}", lambda item=item: dataclasses.asdict(item))
     return found
+
+
+def probe() -> list[dict[str, Any]]:
+    """Plant a probe in the repr and in the attributes of an object, and look for it."""
+    class Planted:
+        __module__ = "planted"  # ours are left out
+
+        def __init__(self) -> None:
+            self.token = _PROBE
+
+        def __repr__(self) -> str:
+            return _PROBE
+
+    class Adapter:
+        def __init__(self) -> None:
+            self.client = Planted()
+
+    shown = state_of(Adapter())
+    return [{"channel": channel, "found": any(
+        data["channel"] == channel and _PROBE in data["text"] for _, data in shown)}
+        for channel in ("repr", "state")]
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of an object, one level, slots included."""
+    yield from list(getattr(value, "__dict__", {}).items())
+    for kind in type(value).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            with contextlib.suppress(AttributeError):
+                yield name, getattr(value, name)
 
 
 def _show(found: list[Captured], channel: str, name: str, text: Any) -> None:
@@ -41,10 +85,13 @@ def _show(found: list[Captured], channel: str, name: str, text: Any) -> None:
                                  "text": str(text())[:_LONGEST]}))
 
 
-def _attributes(value: Any) -> str:
+def _state(value: Any) -> str:
     parts = []
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         with contextlib.suppress(Exception):
             parts.append(repr(dataclasses.asdict(value)))
-    parts += [f"{key}={item!r}" for key, item in list(getattr(value, "__dict__", {}).items())]
+    for key, item in _attributes(value):
+        if isinstance(item, (*_PLAIN, *_HOLDERS)):
+            with contextlib.suppress(Exception):
+                parts.append(f"{key}={item!r}"[:_LONGEST // 4])
     return "\n".join(parts)

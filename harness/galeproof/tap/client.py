@@ -186,8 +186,9 @@ class ClientConnection(asyncio.Protocol):
         self._send(exchange, b"G%010d\n" % exchange.number + raw)
 
     def _feed(self, exchange: Exchange) -> None:
+        room = self.tap.room(exchange)
         try:
-            taken = exchange.request.feed(self._received)
+            taken = exchange.request.feed(self._received[:room])
         except Opaque as why:
             self._opaque = True
             self._note("opaque", exchange, why=str(why))
@@ -195,7 +196,7 @@ class ClientConnection(asyncio.Protocol):
             taken = len(self._received)
         data = bytes(self._received[:taken])
         del self._received[:taken]
-        exchange.take_body(data)
+        exchange.take_body(b"".join(data[at:end] for at, end in exchange.request.spans))
         self._send(exchange, data)
         if exchange.request.done:
             self._request_end(exchange)
@@ -206,6 +207,11 @@ class ClientConnection(asyncio.Protocol):
         self._note("request_end", exchange, n=exchange.body_size,
                    sha256=exchange.digest.hexdigest(), body=exchange.body.decode("latin-1"))
         self._next(exchange)
+
+    def part_read(self, exchange: Exchange) -> None:
+        """Record the part of a request's body that had come when the tap ended it."""
+        self._note("request_part", exchange, n=exchange.body_size,
+                   body=exchange.body.decode("latin-1"))
 
     def _send(self, exchange: Exchange, data: bytes) -> None:
         if not data:
@@ -386,7 +392,11 @@ class ClientConnection(asyncio.Protocol):
             self._reset = (exchange, lo, plan, sent)
             self.transport.abort()
             return
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the peer has reset it meanwhile: it is gone, and nobody's FIN
+            self.transport.abort()
+            return
         self._note("close", exchange, lo_ns=lo, hi_ns=now_ns(), planned=plan, done="fin",
                    sent=sent)
         if self._eof:

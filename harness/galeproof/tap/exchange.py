@@ -53,7 +53,7 @@ class Exchange:
     digest: Any = field(default_factory=hashlib.sha256)
 
     def take_body(self, data: bytes) -> None:
-        """Record request body bytes as they pass."""
+        """Record a request's body as it passes, chunk framing left out."""
         self.body_size += len(data)
         self.digest.update(data)
         if len(self.body) < KEPT_BODY:

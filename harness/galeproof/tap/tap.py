@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from galeproof.faults.steps import DATE_FORMS, DRIP_PARTS
 from galeproof.kernel.chance import stream
 from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import Recorder
@@ -131,8 +132,17 @@ class Tap:
         return {}
 
     def _of_operation(self, step: dict[str, Any], marker: str) -> dict[str, Any]:
-        """Settle what differs from operation to operation: one status each, in turn."""
-        statuses = (step.get("answer") or {}).get("statuses")
+        """Settle what differs from operation to operation: one status, one part each, in turn."""
+        answer = step.get("answer") or {}
+        drip = answer.get("drip") or {}
+        if drip.get("part") == "each":
+            part = DRIP_PARTS[self._order.get(marker, 0) % len(DRIP_PARTS)]
+            step["answer"] = answer | {"drip": {**drip, "part": part}}
+            step["word"] = f"drip {part}"
+        if answer.get("retry_after_form") == "each":
+            form = DATE_FORMS[self._order.get(marker, 0) % len(DATE_FORMS)]
+            step["answer"] = answer | {"retry_after_form": form}
+        statuses = answer.get("statuses")
         if statuses:
             status = statuses[self._order.get(marker, 0) % len(statuses)]
             step["answer"] = {**step["answer"], "status": status}
@@ -168,12 +178,22 @@ class Tap:
             self._counts[self.current] = attempt
             client.make_close(None, cut["kind"], cut["kind"])
 
+    @staticmethod
+    def room(exchange: Exchange) -> int | None:
+        """How many bytes of a request's body pass before its cut: a read may bring more."""
+        cut = exchange.step.get("cut") or {}
+        if cut.get("at") != "request_body":
+            return None
+        return max(1, int(cut["bytes"]) - exchange.body_size)
+
     def cut_here(self, client: ClientConnection, exchange: Exchange) -> bool:
         """Make the cuts that the tap itself makes; tell whether it did."""
         cut = exchange.step.get("cut") or {}
         stale = cut.get("kind") == "stale" and client.requests > 1
         part = cut.get("at") == "request_body" and exchange.body_size >= cut.get("bytes", 0)
         if stale or (part and not exchange.request.done):
+            if part:
+                client.part_read(exchange)
             exchange.over = True
             kind = "rst" if stale else cut["kind"]
             client.make_close(exchange, kind, kind)

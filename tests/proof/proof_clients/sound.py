@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 import uuid
+from email.utils import mktime_tz, parsedate_tz
 
+import httpcore
 import httpx
 
 from galeproof import read, write
@@ -28,11 +31,51 @@ class Failed(Exception):
     """What the sound client raises."""
 
 
+class _Ends(threading.local):
+    """When the attempt of this thread must be over, on the monotonic clock."""
+
+    at = float("inf")
+
+    def cut(self, timeout):
+        if self.at == float("inf"):
+            return timeout
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("deadline")
+        return left if timeout is None else min(timeout, left)
+
+
+ENDS = _Ends()
+
+
+class _Stream:
+    """A network stream of which each read and write gets at most what remains."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def read(self, max_bytes, timeout=None):
+        return self._inner.read(max_bytes, ENDS.cut(timeout))
+
+    def write(self, buffer, timeout=None):
+        return self._inner.write(buffer, ENDS.cut(timeout))
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+class _Network(httpcore.SyncBackend):
+    def connect_tcp(self, *args, **more):
+        return _Stream(super().connect_tcp(*args, **more))
+
+
 class Sound:
     """A small sound client: deadline, cap, jitter, Retry-After, one key an operation."""
 
     PROFILE = PROFILE
-    INVARIANTS = ("TMO002", "TMO006", "RTY001", "RTY003", "RAF001", "IDM001", "IDM002", "SEC001")
+    INVARIANTS = ("TMO001", "TMO002", "TMO003", "TMO004", "TMO006", "TMO008", "RTY001", "RTY002", "RTY003",
+                  "RTY004", "RTY006", "RTY007", "RAF001", "IDM001", "IDM002", "SEC001",
+                  "JIT001", "RAF002", "RAF004", "IDM003", "IDM004", "IDM005", "IDM007", "SEC002", "SEC004")
     EXPECT: frozenset[str] = frozenset()
     MAY: dict[str, str] = {}
     attempts, timeout_s, deadline_s = 3, 0.4, 2.5
@@ -43,7 +86,9 @@ class Sound:
         self.http = self.make_http()
 
     def make_http(self):
-        return httpx.Client(timeout=self.timeout_s, limits=httpx.Limits(max_connections=100))
+        transport = httpx.HTTPTransport(limits=httpx.Limits(max_connections=100))
+        transport._pool._network_backend = _Network()  # the only way to a deadline over drips
+        return httpx.Client(timeout=self.timeout_s, transport=transport)
 
     @read(answer=READ)
     def fetch(self, ref):
@@ -52,6 +97,10 @@ class Sound:
     @write(answer=WRITE, status=201)
     def create(self, ref, amount):
         return self.operation("POST", "/payments", ref, {"reference": ref, "amount": amount})
+
+    @write(answer=WRITE, status=201)
+    def upload(self, ref, amount, body):
+        return self.operation("POST", "/payments", ref, {"reference": ref, "amount": amount, "text": body})
 
     def close(self):
         self.http.close()
@@ -69,14 +118,25 @@ class Sound:
 
     def wait_s(self, attempt, response):
         delay = random.uniform(0, min(0.2, 0.05 * 2 ** (attempt - 1)))
-        asked = response.headers.get("Retry-After", "") if response is not None else ""
-        return max(delay, self.obeyed(float(asked))) if asked.isdigit() else delay
+        asked = self.asked_s(response) if response is not None else 0.0
+        return max(delay, self.obeyed(asked)) if asked > 0 else delay
+
+    def asked_s(self, response):
+        value = response.headers.get("Retry-After", "")
+        return float(value) if value.isdigit() else self.until_s(value, response)
+
+    def until_s(self, date, response):
+        parsed = parsedate_tz(date)
+        return mktime_tz(parsed) - time.time() if parsed else 0.0
 
     def obeyed(self, seconds):
         return seconds + random.uniform(0, 0.05)
 
     def attempt_timeout(self, until):
         return max(0.01, min(self.timeout_s, until - time.monotonic()))
+
+    def attempt_ends(self, until):
+        return until
 
     def may_sleep(self, delay, until):
         return time.monotonic() + delay < until
@@ -89,6 +149,7 @@ class Sound:
         if method == "POST" and key:
             headers |= self.key_headers(self.attempt_key(key, attempt), attempt)
         self.say(headers)
+        ENDS.at = self.attempt_ends(until)
         return self.http.request(method, self.base + path, json=body, headers=headers,
                                  timeout=self.attempt_timeout(until), follow_redirects=True)
 
@@ -103,13 +164,13 @@ class Sound:
         attempt = 0
         while True:
             attempt += 1
-            response, why = None, None
+            response, why, lost = None, None, False
             try:
                 response = self.send(method, path, ref, body, key, attempt, until)
             except httpx.TransportError as error:
-                why = type(error).__name__
-                if not self.retryable(method, error):
-                    return self.give_up(why)
+                why, lost = type(error).__name__, not self.retryable(method, error)
+            if lost:  # outside the except block: the library's error would be the context of ours
+                return self.give_up(why)
             if response is not None and response.status_code not in TRANSIENT:
                 return self.result(response)
             if attempt >= self.attempts:

@@ -35,7 +35,7 @@ def check(case: Case) -> Verdict:
     References: gRFC A6 (at most 5); botocore standard mode (3); AWS REL05-BP03.
     """
     cap = case.profile.max_attempts or _UNDECLARED
-    counted = [(o, _count(o)) for o in case.sound() if _failing(o, cap)]
+    counted = [(o, _count(o)) for o in case.sound() if o.cancel is None and _failing(o, cap)]
     if not counted:
         return _TELL.unknown(case, case.doubt(), limit=cap)
     most = max(n for _, n in counted)
@@ -69,7 +69,7 @@ def _waiting(operation: Operation) -> bool:
     """Whether it was cut off in a silence, or in a wait that the provider asked for: that says
     nothing of how often it would have tried."""
     last = operation.attempts[-1]
-    return (last.status is None and last.word.startswith("hang")) or (
+    return (not last.complete and last.word.startswith("hang")) or (
         last.answer_header("retry-after") is not None)
 
 

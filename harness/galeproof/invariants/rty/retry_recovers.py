@@ -38,7 +38,9 @@ def check(case: Case) -> Verdict:
         return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
     findings, held = [], 0
     for operation in case.sound():
-        if operation.kind != "read" or not _recoverable(case, operation) or _cut_short(operation):
+        if operation.kind != "read" or operation.cancel is not None:
+            continue
+        if not _recoverable(case, operation) or _cut_short(operation):
             continue
         problem = _problem(operation)
         if problem is None:
@@ -86,7 +88,8 @@ def _declared(case: Case, attempt: Exchange) -> bool:
         asked = attempt.answer_header("retry-after")
         most = min((v for v in (case.profile.retry_after_max_s, case.profile.deadline_s)
                     if v is not None), default=0.0)
-        return not (asked and asked.isdigit() and int(asked) >= most)
+        # how long a date is, and what an invalid value means, is the client's to say (RAF)
+        return not asked or (asked.isdigit() and int(asked) < most)
     if word in ("rst", "stale"):
         return case.profile.retries("reset")
     if word == "fin":

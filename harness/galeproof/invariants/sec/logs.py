@@ -5,14 +5,16 @@ from __future__ import annotations
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.invariants.sec._canary import find_canary
+from galeproof.invariants.sec._seen import LEAK, blind, secrets_of
+from galeproof.invariants.sec._seen import probes as probes_of
 from galeproof.model import Finding, Verdict
 
 __all__ = ["SEC001"]
 
 _TELL = Teller("SEC001", "logs", "critical", "sightings")
 _INFO = 20
-_LEAK = 12
 _NOT_SAID = frozenset({"repr", "state"})  # what an object shows when asked: SEC004's matter
+_OTHERS = _NOT_SAID | {"exception"}  # SEC002's
 _MEND = "log names of headers, never values; redact case-insensitively, third-party loggers too"
 
 
@@ -33,8 +35,8 @@ def check(case: Case) -> Verdict:
 
     References: OWASP Logging Cheat Sheet; OWASP Secrets Management Cheat Sheet.
     """
-    secrets: dict[str, str] = dict(case.history.header.get("secrets") or {})
-    probes = [e for e in case.history.of("probe")]
+    secrets = secrets_of(case)
+    probes = [e for e in probes_of(case) if e.data["channel"] not in _OTHERS]
     found = {str(e.data["channel"]) for e in probes if e.data.get("found")}
     wanted = [str(c) for c in case.history.header.get("channels") or ()]
     missing = [str(e.data["channel"]) for e in probes if not e.data.get("found")]
@@ -48,7 +50,7 @@ def check(case: Case) -> Verdict:
             seen = find_canary(secret, str(event.data.get("text", "")))
             if seen is None:
                 continue
-            if seen.size < _LEAK and not seen.whole:
+            if seen.size < LEAK and not seen.whole:
                 note = f"{seen.size} characters of {name} were shown"
                 continue
             level = event.data.get("level")
@@ -60,25 +62,12 @@ def check(case: Case) -> Verdict:
     if findings:
         worst = "critical" if max(levels) >= _INFO else "major"
         return _TELL.failed(case, findings, observed=len(findings), limit=0, severity=worst)
-    if secrets and not any(True for _ in case.history.of("head", "opaque")):
-        return _TELL.unknown(case, case.doubt(), "no request came through")
-    if not secrets or not _sent(case, secrets):
-        return _TELL.unknown(case, "capture_missing", "the canary never went over the wire: "
-                             "give secrets[...] to your client")
-    if not probes or missing:
-        return _TELL.unknown(case, "capture_missing",
-                             f"not captured: {', '.join(missing) or 'any channel'}")
+    why = blind(case, ())
+    if why is None and (not probes or missing):
+        why = ("capture_missing", f"not captured: {', '.join(missing) or 'any channel'}")
+    if why is not None:
+        return _TELL.unknown(case, *why)
     return _TELL.passed(case, len(probes), observed=0, limit=0, note=note)
-
-
-def _sent(case: Case, secrets: dict[str, str]) -> bool:
-    exchanges = [*case.attribution.exchanges, *case.attribution.strays,
-                 *case.attribution.ambiguous]
-    for exchange in exchanges:
-        text = "\n".join([exchange.target, exchange.body, *(v for _, v in exchange.headers)])
-        if any((s := find_canary(secret, text)) and s.whole for secret in secrets.values()):
-            return True
-    return False
 
 
 SEC001 = Invariant("SEC001", "logs", "SEC", "critical", check)

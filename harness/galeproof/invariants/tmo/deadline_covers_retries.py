@@ -5,6 +5,7 @@ from __future__ import annotations
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller, transient
 from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
+from galeproof.invariants.tmo._common import tolerance_s
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
@@ -13,7 +14,6 @@ __all__ = ["TMO006"]
 _TELL = Teller("TMO006", "deadline-covers-retries", "major", "s")
 _MEND = ("keep one deadline for the whole operation: give each attempt and each sleep at most "
          "what remains of it")
-_LATE_S = 0.05
 
 
 def check(case: Case) -> Verdict:
@@ -34,7 +34,7 @@ def check(case: Case) -> Verdict:
     References: gRFC A6; Google SRE book, chapter 22.
     """
     limit = case.profile.deadline_s
-    met = [o for o in case.sound() if _met_failure(o)]
+    met = [o for o in case.sound() if o.cancel is None and _met_failure(o)]
     if not met:
         return _TELL.unknown(case, case.doubt())
     worst = max(((case.seen_until_ns(o) - o.start.lo_ns) / 1e9 for o in met), default=0.0)
@@ -51,7 +51,7 @@ def check(case: Case) -> Verdict:
         noise = lagged_s(case.history, operation.start.lo_ns,
                          operation.start.lo_ns + int(fail_beyond_s(limit) * 1e9))
         late = [a for a in operation.attempts if a.start_lo_ns > operation.start.lo_ns
-                + int((limit + _tolerance_s(case)) * 1e9)]
+                + int((limit + tolerance_s(case)) * 1e9)]
         if elapsed is None or elapsed > fail_beyond_s(limit) + noise:
             timing &= elapsed is not None
             text = (f"took {elapsed:.2f} s" if elapsed is not None else
@@ -60,7 +60,7 @@ def check(case: Case) -> Verdict:
                                     f"{text}, deadline {limit:g} s, "
                                     f"{len(operation.attempts)} attempts", _MEND))
         elif late and late[0].start_lo_ns / 1e9 - operation.start.lo_ns / 1e9 > limit + (
-                _tolerance_s(case) + noise):
+                tolerance_s(case) + noise):
             findings.append(_late(operation, late[0], limit))
         elif elapsed <= pass_up_to_s(limit):
             held += 1
@@ -75,11 +75,6 @@ def check(case: Case) -> Verdict:
         return _TELL.unknown(case, "budget_exhausted", "still running when the observation ended, "
                              "within what is declared", observed=worst, limit=limit)
     return _TELL.passed(case, held, observed=worst, limit=limit)
-
-
-def _tolerance_s(case: Case) -> float:
-    lag = float(case.history.header.get("lag_p99_ms") or 0.0) / 1000
-    return max(_LATE_S, 0.18 + lag)  # the figure of a starved machine, and this one's lag
 
 
 def _met_failure(operation: Operation) -> bool:

@@ -1,0 +1,3 @@
+"""JIT: jitter."""
+
+__all__: list[str] = []

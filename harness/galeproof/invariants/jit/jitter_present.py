@@ -1,0 +1,123 @@
+"""JIT001 jitter-present."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from galeproof.invariants._base import Invariant
+from galeproof.invariants._case import Case, Teller
+from galeproof.invariants.jit._delays import (
+    ENOUGH,
+    IMMEDIATE_S,
+    Delays,
+    Noise,
+    delays_of,
+    noise_of,
+)
+from galeproof.model import Finding, Outcome, Verdict
+
+__all__ = ["JIT001"]
+
+_TELL = Teller("JIT001", "jitter-present", "major", "share")
+_NARROW, _WIDE = 0.8, 0.6
+_MEND = ("draw every delay anew: delay = random() * min(cap, base * 2 ** n) (urllib3: "
+         "Retry(backoff_jitter=...); tenacity: wait_random_exponential)")
+
+
+def check(case: Case) -> Verdict:
+    """JIT001 jitter-present.
+
+    What it does: some thirty operations, started 10 to 20 ms apart, meet a provider that answers
+    503 to everything. The delays before the same retry of each must differ: no more than 60 % of
+    them within a window of tau, in two batches or before two retries.
+
+    Why it is bad: clients that failed together come back together, and knock the provider down
+    again as it rises.
+
+    Example: ``sleep(0.3 * 2 ** n)``; ``random()`` taken as milliseconds; one draw a client object;
+    a generator seeded alike for every operation.
+
+    Use instead: full jitter, ``sleep(random.uniform(0, min(cap, base * 2 ** n)))``.
+
+    When it is unknown: fewer than 20 delays before any retry, no retry at all, or none but immediate
+    ones (not_exercised); the delays are too short for the noise of this machine and client (noise).
+
+    References: AWS REL05-BP03; gRFC A6 (0.2 either way); botocore, rand(0,1) * min(2^i, 20).
+    """
+    noise = noise_of(case)
+    found = delays_of(case, noise)
+    if not any(d.raw >= ENOUGH for d in found):
+        most = max((d.raw for d in found), default=0)
+        return _TELL.unknown(case, case.doubt(), f"{most} delays before one retry, {ENOUGH} are needed"
+                             if most else "")
+    tainted = all(len(d.values) < ENOUGH for d in found)
+    judged = [d for d in found if len(d.values) >= ENOUGH]
+    groups = [_group(case, list(g), noise)
+              for _, g in itertools.groupby(judged, key=lambda d: d.group)]
+    told = [v for v in groups if v.reason != "not_exercised"]
+    order = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS)
+    if told:
+        return min(told, key=lambda v: order.index(v.outcome))
+    if tainted:
+        return _TELL.unknown(case, "noise", "the world was too late to stamp the delays")
+    return groups[0]
+
+
+def _group(case: Case, delays: list[Delays], noise: Noise) -> Verdict:
+    """Judge the delays of one operation's policy."""
+    waits = [d for d in delays if d.median_s >= _immediate_s(case)]
+    if not waits:
+        return _TELL.unknown(case, "not_exercised", "every retry is immediate (RTY006)")
+    below = [d for d in waits if not _at_cap(case, d, delays)] or waits
+    narrow = [d for d in below if d.share(noise.tau_s) >= _NARROW
+              and noise.tau_s <= 0.05 * d.median_s]
+    wide = [d for d in below if d.share(noise.tau_s) <= _WIDE
+            and d.width_s >= max(0.1 * d.median_s, 3 * noise.spread_s)]
+    batches = {d.batch for d in below}
+    figures: dict[str, Any] = {"limit": _NARROW, "witnesses": sum(
+        max(len(d.values) for d in below if d.batch == batch) for batch in batches)}
+    if any(_all_of(b, below, narrow) for b in batches) and not wide:
+        worst = max(narrow, key=lambda d: d.share(noise.tau_s))
+        return _TELL.failed(case, [_finding(d, noise) for d in narrow],
+                            observed=round(worst.share(noise.tau_s), 2), **figures)
+    most = round(max(d.share(noise.tau_s) for d in (wide or below)), 2)
+    if len(wide) >= 2:
+        fixed = sorted({d.index for d in narrow})
+        note = f"retry {', '.join(map(str, fixed))} is not randomised" if fixed else ""
+        return _TELL.passed(case, observed=most, note=note, **figures)
+    return _TELL.unknown(
+        case, "noise", f"delays of {min(d.median_s for d in below):.3f} s and a window of "
+        f"{1000 * noise.tau_s:.0f} ms do not tell", observed=most, limit=_NARROW)
+
+
+def _all_of(batch: int, below: list[Delays], narrow: list[Delays]) -> bool:
+    return all(d in narrow for d in below if d.batch == batch)
+
+
+def _immediate_s(case: Case) -> float:
+    base = case.profile.backoff.base_s if case.profile.backoff else 0.0
+    return max(IMMEDIATE_S, 0.02 * base)
+
+
+def _at_cap(case: Case, delays: Delays, all_delays: list[Delays]) -> bool:
+    """Whether the backoff no longer grows: declared so, or seen to be so."""
+    backoff = case.profile.backoff
+    if backoff is not None:
+        return bool(backoff.base_s * backoff.factor ** min(delays.index - 1, 64) >= backoff.cap_s)
+    before = next((d for d in all_delays if (d.batch, d.index) == (delays.batch, delays.index - 1)),
+                  None)
+    return before is not None and before.median_s >= _immediate_s(case) and (
+        abs(delays.median_s - before.median_s) <= 0.05 * delays.median_s)
+
+
+def _finding(delays: Delays, noise: Noise) -> Finding:
+    share = delays.share(noise.tau_s)
+    return Finding(
+        None, delays.evidence,
+        f"{delays.group[0]}, retry {delays.index}: {round(share * len(delays.values))} of "
+        f"{len(delays.values)} delays within {1000 * noise.tau_s:.0f} ms, around "
+        f"{delays.median_s:.3f} s", _MEND)
+
+
+JIT001 = Invariant("JIT001", "jitter-present", "JIT", "major", check)

@@ -1,0 +1,157 @@
+"""RAF002 retry-after-date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from galeproof.invariants._base import Invariant
+from galeproof.invariants._case import Case, Teller
+from galeproof.invariants.raf._date import http_date
+from galeproof.model import Finding, Verdict
+from galeproof.model.exchange import Exchange, Operation
+
+__all__ = ["RAF002"]
+
+_TELL = Teller("RAF002", "retry-after-date", "major", "s")
+_RESOLUTION_S = 1.0  # of the format: a client that cuts its own clock to seconds is right
+_SLACK_S = 0.02
+_FAR_S = 2.0  # nearer than this a date cannot be told from a backoff
+_SKEWED_S = 2.0
+_IMMEDIATE_S = 0.005
+# what a slip in the reading of a header raises; no client tells its caller so on purpose
+_SLIPS = frozenset(f"builtins.{name}" for name in (
+    "AttributeError", "IndexError", "KeyError", "NameError", "OverflowError", "TypeError",
+    "UnboundLocalError", "ValueError"))
+_MEND = ("read all three date formats as GMT and wait until then (email.utils."
+         "parsedate_to_datetime), or give up; a date in the past means the usual backoff")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A date in an answer: its format, and how far ahead it lay when the answer left."""
+
+    form: str
+    wanted_s: float
+
+
+def check(case: Case) -> Verdict:
+    """RAF002 retry-after-date.
+
+    What it does: after 429 or 503 with ``Retry-After`` as an HTTP date, in any of the three
+    formats, the client must not send that operation again before then (less the second that the
+    format cuts off), nor crash on it. A date in the past must not make a hot loop. The provider's
+    clock may be wrong: to count from its ``Date`` is right too, and so is giving up.
+
+    Why it is bad: a date read as 0 ms, or as local time, hammers the provider that asked for rest.
+
+    Example: ``parseInt(value) || 0``; ``float(value)`` that raises; a date read in local time.
+
+    Use instead: ``parsedate_to_datetime(value) - datetime.now(UTC)``.
+
+    When it is unknown: the client never retries such an answer, or no such date came up
+    (not_exercised).
+
+    References: RFC 9110, 10.2.3 and 5.6.7; supabase-js PR 2634.
+    """
+    findings: list[tuple[str, Finding]] = []
+    gaps: list[tuple[float, float]] = []
+    past: list[tuple[Operation, list[float]]] = []
+    gave_up = 0
+    for operation in case.sound():
+        soon: list[float] = []
+        for index, attempt in enumerate(operation.attempts):
+            asked = _asked(case, attempt)
+            if asked is None or 0 < asked.wanted_s < _FAR_S:
+                continue
+            if index + 1 == len(operation.attempts):
+                gave_up += asked.wanted_s > 0 and operation.outcome == "failed"
+                if _crashed(case, operation):
+                    findings.append((asked.form, _crash(operation, attempt)))
+                continue
+            after = operation.attempts[index + 1]
+            # the largest gap that the stamps allow: no early stamp makes a false alarm
+            gap = (after.start_hi_ns - (attempt.end_lo_ns or 0)) / 1e9
+            if asked.wanted_s <= 0:
+                soon.append(gap)
+                continue
+            gaps.append((gap, asked.wanted_s))
+            if gap < asked.wanted_s - _RESOLUTION_S - _SLACK_S:
+                findings.append((asked.form, _early(operation, index, gap, asked)))
+        if soon:
+            past.append((operation, soon))
+    findings += [("IMF-fixdate", f) for f in _hot(past)]
+    if findings:
+        severity = "major" if any(form == "IMF-fixdate" for form, _ in findings) else "minor"
+        worst = min(gaps, key=lambda pair: pair[0] - pair[1], default=(0.0, 0.0))
+        return _TELL.failed(case, [f for _, f in findings], observed=round(worst[0], 3),
+                            limit=round(worst[1], 3), severity=severity)
+    return _held(case, gaps, len(past), gave_up)
+
+
+def _held(case: Case, gaps: list[tuple[float, float]], past: int, gave_up: int) -> Verdict:
+    given_up = gave_up if case.profile.retries(429) or case.profile.retries(503) else 0
+    if gaps:
+        worst = min(gaps, key=lambda pair: pair[0] - pair[1])
+        return _TELL.passed(case, len(gaps) + past + given_up, observed=round(worst[0], 3),
+                            limit=round(worst[1], 3))
+    if given_up or past:
+        note = "gave up instead of waiting" if given_up else "a date in the past made no hot loop"
+        return _TELL.passed(case, given_up + past, note=note)
+    return _TELL.unknown(case, case.doubt())
+
+
+def _asked(case: Case, attempt: Exchange) -> _Asked | None:
+    """What the answer asked for; the least of what the client's clock and the answer's say."""
+    if attempt.status not in (429, 503) or attempt.end_lo_ns is None:
+        return None
+    until = http_date(attempt.answer_header("retry-after"))
+    if until is None:
+        return None
+    said = http_date(attempt.answer_header("date"))
+    start = float(case.history.header.get("start_wall_s") or 0.0)
+    if not start:  # a record without a wall clock: Date may be a whole second old
+        return _Asked(until[0], until[1] - said[1] - 1) if said else None
+    now = start + attempt.end_lo_ns / 1e9
+    wanted = until[1] - now
+    if said and abs(said[1] - now) > _SKEWED_S:
+        wanted = min(wanted, until[1] - said[1])
+    return _Asked(until[0], wanted)
+
+
+def _early(operation: Operation, index: int, gap: float, asked: _Asked) -> Finding:
+    attempt, after = operation.attempts[index], operation.attempts[index + 1]
+    return Finding(operation.ref, (*attempt.evidence, after.evidence[0]),
+                   f"{attempt.status} said Retry-After: {attempt.answer_header('retry-after')} "
+                   f"({asked.form}, {asked.wanted_s:.1f} s ahead), attempt {index + 2} came after "
+                   f"{gap:.3f} s", _MEND)
+
+
+def _crashed(case: Case, operation: Operation) -> bool:
+    kind = (operation.error or {}).get("type")
+    return kind in _SLIPS and kind not in case.profile.errors.values()
+
+
+def _crash(operation: Operation, attempt: Exchange) -> Finding:
+    error = operation.error or {}
+    assert operation.end is not None
+    return Finding(operation.ref, (*attempt.evidence, operation.end.index),
+                   f"Retry-After: {attempt.answer_header('retry-after')} crashed the client: "
+                   f"{str(error.get('type')).removeprefix('builtins.')}: "
+                   f"{str(error.get('text'))[:80]}", _MEND)
+
+
+def _hot(past: list[tuple[Operation, list[float]]]) -> list[Finding]:
+    """Operations that were sent again at once, twice and more, after dates in the past.
+
+    A jittered delay may be short by chance, so that half of all delays must be.
+    """
+    gaps = [gap for _, soon in past for gap in soon]
+    if 2 * sum(gap < _IMMEDIATE_S for gap in gaps) < len(gaps):
+        return []
+    return [Finding(operation.ref, tuple(a.evidence[0] for a in operation.attempts),
+                    f"Retry-After lay in the past: {len(soon)} retries after "
+                    f"{', '.join(f'{1000 * gap:.1f}' for gap in soon[:5])} ms", _MEND)
+            for operation, soon in past if sum(gap < _IMMEDIATE_S for gap in soon) >= 2]
+
+
+RAF002 = Invariant("RAF002", "retry-after-date", "RAF", "major", check)
