@@ -1,5 +1,7 @@
 """``gale`` around an existing test: steps, operations, checks."""
 
+import pytest
+
 LOST_ANSWER = '''
 from shop import BillingClient
 
@@ -188,3 +190,101 @@ def test_nonsense(gale):
         gale.steps("rst after lunch")
 ''')
     assert {"passed": 2} == inner.run().parseoutcomes()
+
+
+def test_a_check_judges_all_that_has_happened(inner):
+    """Operations may go on after a check, an effects or a history; the next check sees them."""
+    inner.client()
+    inner.tests('''
+import uuid
+import requests
+from shop import BillingClient
+
+def test_twice(gale):
+    gale.steps("rst after effect", "ok")
+    client = BillingClient(gale.base_url, gale.secrets["api_key"], 1.0)
+    with gale.operation("create", answer={"id": "{effect}"}) as one:
+        client.create_invoice(one.ref, one.amount)
+    gale.check("IDM001", "IDM002")
+    assert 1 == gale.effects(one)
+    with gale.operation("create", answer={"id": "{effect}"}) as two:
+        for _ in range(2):
+            try:
+                requests.post(f"{gale.base_url}/x/{two.ref}", timeout=1,
+                              headers={"Idempotency-Key": str(uuid.uuid4())})
+            except requests.ConnectionError:
+                pass
+    assert 2 == gale.effects(two)
+    gale.check("IDM002")
+''')
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["FAIL*IDM002*1 of 2 ops*"])
+
+
+def test_operations_that_overlap_are_never_guessed(inner):
+    """With references in the head they are told apart; in the body only, attribution is UNKNOWN."""
+    inner.client()
+    inner.tests('''
+import threading
+import pytest
+import requests
+from shop import BillingClient
+
+def five(gale, call):
+    scopes, barrier = [], threading.Barrier(5, timeout=5)
+
+    def one():
+        with gale.operation("create", answer={"id": "{effect}"}, may_fail=True) as op:
+            scopes.append(op)
+            barrier.wait()
+            call(op)
+            barrier.wait()
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    return scopes
+
+def test_head(gale):
+    gale.steps(503, "ok")
+    def call(op):
+        for _ in range(2):
+            requests.post(f"{gale.base_url}/{op.ref}", headers={"Idempotency-Key": op.ref}, timeout=2)
+    assert [1] * 5 == [gale.effects(op) for op in five(gale, call)]
+    gale.check("IDM002")
+
+def test_body(gale):
+    gale.steps(503, "ok")
+    client = BillingClient(gale.base_url, gale.secrets["api_key"], 1.0)
+    five(gale, lambda op: client.create_invoice(op.ref, op.amount))
+    gale.check("IDM002")
+''')
+    result = inner.run()
+    assert {"passed": 1, "failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["UNKNOWN*IDM002*attribution*"])
+
+
+@pytest.mark.parametrize("leak", [
+    'os.write(2, gale.secrets["api_key"].encode())',
+    'os.system("echo " + gale.secrets["api_key"] + " >&2")',
+    'logging.getLogger("early").debug(gale.secrets["api_key"])',
+    'print(gale.secrets["api_key"])',
+])
+def test_a_leak_of_the_process_is_found_in_a_test_too(inner, leak):
+    """Raw writes, children, and what is said before the base URL is used."""
+    inner.client()
+    inner.tests(f'''
+import logging, os
+from shop import BillingClient
+
+def test_leak(gale):
+    {leak}
+    client = BillingClient(gale.base_url, gale.secrets["api_key"], 1.0)
+    with gale.operation("create", answer={{"id": "{{effect}}"}}) as op:
+        client.create_invoice(op.ref, op.amount)
+    gale.check("SEC001")
+''')
+    result = inner.run()
+    assert {"failed": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["FAIL*SEC001*"])

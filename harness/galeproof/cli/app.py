@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from galeproof.cli.toxiproxy import toxiproxy
 from galeproof.errors import HarnessError, UsageError
 from galeproof.invariants import INVARIANTS
 
@@ -18,6 +19,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Blow a storm at your HTTP client. Get verdicts that are true.")
+app.add_typer(toxiproxy, name="toxiproxy")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]

@@ -15,6 +15,7 @@ from pathlib import Path
 from galeproof.errors import EngineError, HarnessError
 from galeproof.kernel.clock import now_ns, pause
 from galeproof.runner.config import load_config
+from galeproof.subject.description import describe, load_target
 from galeproof.toxiproxy.control import ControlPlane
 from galeproof.toxiproxy.names import is_stale
 from galeproof.toxiproxy.server import VERSION, find_server, version_of
@@ -103,7 +104,9 @@ def _settings() -> Iterator[_Line]:
                     "name one: [tool.galeproof.subjects.NAME] python = \"module:attribute\"")
     for name in config.subjects:
         try:
-            config.subject(name)
+            target = config.subject(name).target
+            if target is not None:
+                describe(load_target(target))
         except HarnessError as error:
             yield _Line("missing", str(error), "a subject that cannot be made cannot be judged")
         else:

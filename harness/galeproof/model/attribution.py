@@ -50,16 +50,19 @@ def attribute(history: History) -> Attribution:
             for operation in (o for ref in found for o in calls.get(ref, ())):
                 operation.ambiguous = True
         elif len(found) == 1 and (ref := found.pop()) in calls:
-            _of(calls[ref], exchange.start_hi_ns).attempts.append(exchange)
+            owner = _of(calls[ref], exchange.start_hi_ns)
+            owner.attempts.append(exchange)
+            # the tap did not know whose it was: no step met it, and others ran meanwhile
+            owner.ambiguous |= not sequential and exchange.marker is None
         else:
             left.append(exchange)
     known = _shared_values(operations)
     for exchange in left:
-        owner = _owner(exchange, calls, known, sequential)
-        if owner is None:
+        keeper = _owner(exchange, calls, known, sequential)
+        if keeper is None:
             strays.append(exchange)
         else:
-            owner.attempts.append(exchange)
+            keeper.attempts.append(exchange)
     for event in history.of("refused"):
         if event.marker in calls:
             _of(calls[event.marker], event.hi_ns).refusals.append(event)

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from galeproof.invariants import judge
 from galeproof.kernel.chance import canary, reference, stream
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Outcome, Profile, Verdict, make_history, parse_profile
+from galeproof.model.attribution import attribute
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
 from galeproof.plugin.whole import Whole
@@ -53,10 +55,13 @@ class Gale:
         self._stack = contextlib.ExitStack()
         self._world: WorldRun | None = None
         self._ports: dict[str, int] = {}
-        self._history: History | None = None
+        self._whole_history: History | None = None
+        self._open: list[str] = []
+        self._overlapped = False
+        self._lock = threading.RLock()
         self._capture: Capture | None = None
         self._begun = False
-        self.secrets = Secrets({"api_key": canary(self._rng)})
+        self._secrets = Secrets({"api_key": canary(self._rng)})
 
     # -- a storm around an existing test ----------------------------------------------------
 
@@ -96,16 +101,20 @@ class Gale:
 
     def next_operation(self) -> tuple[str, int]:
         """Draw reference and amount of the next operation."""
-        if len(self._used) == len(self._refs):
-            raise UsageError(f"gale: more than {_MOST_OPERATIONS} operations in one test")
-        ref = self._refs[len(self._used)]
-        self._used.append(ref)
-        return ref, next(self._amounts)
+        with self._lock:
+            if len(self._used) == len(self._refs):
+                raise UsageError(f"gale: more than {_MOST_OPERATIONS} operations in one test")
+            ref = self._refs[len(self._used)]
+            self._used.append(ref)
+            return ref, next(self._amounts)
 
     def _begin(self) -> None:
-        if self._begun:
-            return
-        self._begun = True
+        with self._lock:  # a test may have threads of its own
+            if not self._begun:
+                self._begun = True
+                self._enter()
+
+    def _enter(self) -> None:
         station = self._shared.station
         self._stack.callback(spare_loopback(os.environ))
         self._world = self._stack.enter_context(station.open_run())
@@ -114,8 +123,25 @@ class Gale:
             "begin", refs={ref: {} for ref in self._refs}, schedule=self._schedule,
             lanes=self._ports, closing=closing, key_where=self._key, seed=self._shared.seed,
             deduplicate=True, routes={})
-        self._capture = Capture(descriptors=False)
-        self._capture.start()
+        self._listen()
+
+    def _listen(self) -> None:
+        """Hear what the process says from here on: the secret is about to be given away."""
+        if self._capture is None:
+            self._capture = Capture(self._secrets.values())
+            self._capture.start()
+            self._stack.callback(self._stop_capture)
+
+    def _stop_capture(self) -> None:
+        if self._capture is not None:
+            self._capture.stop()
+            self._capture = None
+
+    @property
+    def secrets(self) -> Secrets:
+        """The canary secrets of this test; give them to your client."""
+        self._listen()
+        return self._secrets
 
     @property
     def _room(self) -> WorldRun:
@@ -135,53 +161,60 @@ class Gale:
     def begin_operation(self, ref: str, spec: Mapping[str, Any]) -> None:
         """Tell the world what this operation's healthy answer is, and that it runs now."""
         self._room.call("spec", ref=ref, spec=dict(spec))
-        self._room.call("operation", ref=ref)
+        with self._lock:
+            self._open.append(ref)
+            self._name_current()
 
-    def end_operation(self) -> None:
-        """Tell the world that no operation runs now."""
-        self._room.call("operation", ref=None)
+    def end_operation(self, ref: str) -> None:
+        """Tell the world that this operation runs no more."""
+        with self._lock:
+            self._open.remove(ref)
+            self._name_current()
+        if self._capture is not None:
+            self._capture.pass_on()
+
+    def _name_current(self) -> None:
+        """Where several run at once, only a reference in the head says whose a request is."""
+        self._overlapped |= len(self._open) > 1
+        self._room.call("operation", ref=self._open[0] if len(self._open) == 1 else None)
 
     @property
     def history(self) -> History:
-        """The record of this test so far; asking for it ends the storm."""
-        if self._history is None:
-            room = self._room
-            self._stop_capture()
-            ended = room.call("end")
-            raw = self._raw + list(room.events)
-            self._history = make_history(
-                self._header(ended), raw, min((e[0] for e in raw), default=0))
-        return self._history
+        """The record of this test so far; operations may go on."""
+        if self._whole_history is not None:
+            return self._whole_history
+        room = self._room
+        raw = list(self._raw)
+        recorder = Recorder(raw.append)
+        if self._capture is not None:
+            captured, probes = self._capture.look()
+            for at, data in captured:
+                recorder.add("subject", "capture", None, None, lo_ns=at, **data)
+            for probe in [*probes, probe_exception()]:
+                recorder.add("subject", "probe", None, None, **probe)
+        told = room.call("look")
+        raw += list(room.events)
+        return make_history(self._header(told), raw, min((e[0] for e in raw), default=0))
 
-    def _stop_capture(self) -> None:
-        if self._capture is None:
-            return
-        captured, probes = self._capture.stop()
-        self._capture = None
-        for at, data in captured:
-            self.recorder.add("subject", "capture", None, None, lo_ns=at, **data)
-        for probe in [*probes, probe_exception()]:
-            self.recorder.add("subject", "probe", None, None, **probe)
-
-    def _header(self, ended: Mapping[str, Any]) -> dict[str, Any]:
+    def _header(self, told: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "scenario": self._test, "seed": self._shared.seed, "subject": self._test,
             "engine": self._shared.station.engine, "target": None, "version": __version__,
             "profile": self._profile.model_dump(mode="json", exclude_unset=True),
-            "refs": self._used, "secrets": dict(self.secrets), "sequential": True,
+            "refs": self._used, "secrets": dict(self._secrets), "sequential": not self._overlapped,
             "origin": self._room.base_url.removeprefix("http://"),
             "expect": {"outcome": "any", "exercised": []}, "budget_s": 30.0,
             "words": [step["word"] for step in self._schedule],
             "spoiled": self._schedule[-1]["first"] - 1 if self._schedule else 0,
-            "channels": list(CHANNELS[:3]),
-            "effects": ended["effects"], "lag_p99_ms": ended["lag_p99_ms"],
-            "start_wall_s": 0.0,
+            "channels": list(CHANNELS), "effects": told["effects"],
+            "lag_p99_ms": told["lag_p99_ms"], "start_wall_s": 0.0,
         }
 
     def effects(self, operation: OperationScope) -> int:
         """Return how many distinct effects the provider has applied for this operation."""
-        return len({e.data["effect"] for e in self.history.of("effect")
-                    if e.marker == operation.ref})
+        return len({effect for found in attribute(self.history).operations
+                    if found.ref == operation.ref
+                    for attempt in found.attempts for effect in attempt.effects})
 
     def check(self, *codes: str) -> list[Verdict]:
         """Judge this test's history; the test fails unless each code was exercised and PASSes.
@@ -193,10 +226,11 @@ class Gale:
             if code not in self._shared.codes:
                 raise UsageError(f"gale.check: {code!r}: no such invariant; "
                                  f"known: {', '.join(sorted(self._shared.codes))}")
-        verdicts = judge(self.history, self._profile, frozenset(codes))
+        history = self.history
+        verdicts = judge(history, self._profile, frozenset(codes))
         self._settle([
             v for v in verdicts if v.outcome is Outcome.FAIL
-            or (v.outcome is Outcome.UNKNOWN and v.code not in self._unknown)], self.history)
+            or (v.outcome is Outcome.UNKNOWN and v.code not in self._unknown)], history)
         return verdicts
 
     def _settle(self, bad: list[Verdict], history: History) -> None:
@@ -251,13 +285,13 @@ class Gale:
         if skipped:
             pytest.skip(skipped)
         config = self._shared.config
-        self._history = result.judged[0].history
+        self._whole_history = history = result.judged[0].history
         verdicts = [v for v in weighed(result.verdicts, config.severity) if v.code in config.codes()]
         expected = result.expected()
         self._settle([
             v for v in verdicts if config.fails(v)
             or (v.outcome is Outcome.UNKNOWN and v.code in expected - self._unknown
-                and v.reason != "undeclared")], self._history)
+                and v.reason != "undeclared")], history)
         return verdicts
 
     @property
@@ -267,5 +301,4 @@ class Gale:
 
     def close(self) -> None:
         """End this test's storm."""
-        self._stop_capture()
         self._stack.close()

@@ -45,7 +45,9 @@ class OperationScope:
         self._gale.recorder.add("subject", "op_end", None, self.ref, lo_ns=end,
                                 outcome=outcome.outcome, value=outcome.value, error=outcome.error,
                                 returned=self.value is not None)
-        self._gale.end_operation()
+        self._gale.end_operation(self.ref)
+        if error is not None and not isinstance(error, Exception):
+            self._gale.close()  # Ctrl-C: give the process its streams back at once
         return self._may_fail and isinstance(error, Exception)
 
     async def __aenter__(self) -> OperationScope:

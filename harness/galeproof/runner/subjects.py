@@ -10,8 +10,8 @@ from typing import Any
 
 from galeproof.errors import SubjectError
 from galeproof.model import Profile
-from galeproof.subject import DriverInstance, Instance, LocalInstance, load_target
-from galeproof.subject.description import describe
+from galeproof.subject import DriverInstance, Instance, LocalInstance
+from galeproof.subject.description import check_target, describe
 
 __all__ = ["Subject", "subject_of"]
 
@@ -37,14 +37,15 @@ class Subject:
 def subject_of(target: Any, profile: Profile | None = None, name: str | None = None) -> Subject:
     """Make a subject of an adapter class, a function, or ``module:attribute``.
 
-    A string runs in a process of its own; a class or function runs in this one.
+    A string runs in a process of its own, and is imported there only; a class or function runs in
+    this one.
 
     Raises:
-        SubjectError: It cannot be imported or is no adapter.
+        SubjectError: It is no adapter, or no ``module:attribute``.
     """
     given = profile or Profile()
     if isinstance(target, str):
-        describe(load_target(target))  # a bad one is refused here, with its reason
+        check_target(target)
         return Subject(name or target, lambda: DriverInstance.of_target(target), given, target,
                        in_process=False)
     told = describe(target)

@@ -83,6 +83,7 @@ class _Work:
     refs: list[str] = field(default_factory=list)
     control: Control | None = None
     skipped: str | None = None
+    ended: str | None = None
     lacking: list[str] = field(default_factory=list)
     sequential: bool = False
     effects: int = 0
@@ -141,6 +142,9 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
         return Run(scenario.name, skipped=work.skipped, expected=expected)
     if work.control and work.control.invalid:
         return Run(scenario.name, invalid=work.control.invalid, expected=expected)
+    if work.ended:
+        return Run(scenario.name, _history(work), invalid=f"{work.ended} in mid-storm",
+                   expected=expected)
     return Run(scenario.name, _history(work), fault=station.world.fault, expected=expected)
 
 
@@ -243,6 +247,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
             await _begin(work, instance, calls, steps, lanes, closing)
             await _start(work, instance, made, recorder, 1)
         finally:
+            work.ended = instance.ended
             await _close(instance, recorder)
         for number in range(2, work.scenario.starts + 1):
             fresh = await _open(work)

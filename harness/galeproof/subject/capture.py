@@ -1,6 +1,7 @@
 """Everything that a process says: log records of every logger, stdout, stderr.
 
-A probe is planted in each channel; a channel in which it is not found again proves nothing.
+A probe goes through each channel at the start and at the end; a channel in which one of them is
+not found proves nothing, for instance because the subject replaced a stream or a descriptor.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+import weakref
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
+from galeproof.invariants.sec import find_canary
 from galeproof.kernel.clock import now_ns
 
 __all__ = ["CHANNELS", "Capture", "Captured"]
@@ -21,7 +24,8 @@ __all__ = ["CHANNELS", "Capture", "Captured"]
 Captured = tuple[int, dict[str, Any]]
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MOST = 5000
-_LONGEST = 4096
+_PIECE = 4096
+_OVERLAP = 1024
 _PROBE = "galeproof-probe-7f3a"
 CHANNELS = ("log", "stdout", "stderr", "descriptor 1", "descriptor 2")
 
@@ -29,115 +33,188 @@ CHANNELS = ("log", "stdout", "stderr", "descriptor 1", "descriptor 2")
 class Capture:
     """Captures between ``start`` and ``stop``.
 
-    Log records are taken in ``Logger.handle``, so that a logger that does not propagate is
-    heard too; the root logger's level is 1 meanwhile. Raw writes are taken from the file
-    descriptors; what was written is passed on afterwards.
+    Log records are taken where they are made (``Logger.makeRecord``) and handled, whatever level
+    the subject sets and whether or not its logger propagates; what is printed of them stays as the
+    subject wants it. Raw writes are taken from the file descriptors and passed on afterwards.
+
+    Args:
+        secrets: Every text is searched whole for these; where none stands in it, only its beginning
+            is kept, and of log records no more than 5,000.
     """
 
-    def __init__(self, *, descriptors: bool = True) -> None:
-        self._descriptors = descriptors
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        self._secrets = tuple(secrets)
         self._records: list[Captured] = []
-        self._saved: list[tuple[int, int, IO[bytes]]] = []
-        self._streams: dict[str, tuple[Any, list[str]]] = {}
-        self._handle: Callable[..., Any] | None = None
-        self._level = logging.WARNING
-        self._disabled = 0
+        self._seen: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
+        self._probes: dict[str, int] = dict.fromkeys(CHANNELS, 0)
+        self._descriptors: list[_Descriptor] = []
+        self._streams: dict[str, _Tee] = {}
+        self._planted = 0
+        self._undo = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Begin; plants a probe in every channel."""
-        self._handle = logging.Logger.handle
-        original, records = self._handle, self._records
-
-        def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
-            if len(records) < _MOST:
-                records.append((now_ns(), _of(record)))
-            if record.name != "galeproof.probe":
-                original(logger, record)
-
-        setattr(logging.Logger, "handle", handle)  # noqa: B010 - mypy refuses the plain form
-        root = logging.getLogger()
-        self._level, self._disabled = root.level, root.manager.disable
-        root.setLevel(1)
-        logging.disable(logging.NOTSET)
+        """Begin, with a probe through every channel."""
+        self._listen()
         for number, name in ((1, "stdout"), (2, "stderr")):
-            self._redirect(number, name)
-        self._plant()
-
-    def _redirect(self, number: int, name: str) -> None:
-        stream = getattr(sys, name)
-        said: list[str] = []
-        self._streams[name] = (stream, said)
-        setattr(sys, name, _Tee(stream, said))
-        if self._descriptors:
+            stream = getattr(sys, name)
             with contextlib.suppress(Exception):
                 stream.flush()
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _written
-            self._saved.append((number, os.dup(number), file))
-            os.dup2(file.fileno(), number)
+            self._streams[name] = _Tee(stream)
+            setattr(sys, name, self._streams[name])
+            self._descriptors.append(_Descriptor(number))
+        self._plant()
+
+    def _listen(self) -> None:
+        logger = logging.Logger
+        enabled, make, handle = logger.isEnabledFor, logger.makeRecord, logger.handle
+
+        def every_level(self: logging.Logger, level: int) -> bool:
+            return True
+
+        def made(*args: Any, **more: Any) -> logging.LogRecord:
+            record = make(*args, **more)
+            take(record)
+            return record
+
+        def handled(self: logging.Logger, record: logging.LogRecord) -> None:
+            given = take(record)  # made elsewhere: no level of this logger was in its way
+            if record.name != "galeproof.probe" and (given or enabled(self, record.levelno)):
+                handle(self, record)
+
+        take = self._take
+        for name, ours, theirs in (("isEnabledFor", every_level, enabled),
+                                   ("makeRecord", made, make), ("handle", handled, handle)):
+            setattr(logger, name, ours)
+            self._undo.callback(setattr, logger, name, theirs)
+
+    def _take(self, record: logging.LogRecord) -> bool:
+        """Keep a record; tell whether it is new."""
+        if record in self._seen:
+            return False
+        self._seen.add(record)
+        if record.name == "galeproof.probe":
+            self._probes["log"] += 1
+            return True
+        told = _of(record)
+        if len(self._records) < _MOST or _shows(self._secrets, told["text"]):
+            self._records.append((now_ns(), told))
+        return True
 
     def _plant(self) -> None:
-        probe = logging.getLogger("galeproof.probe")
-        probe.propagate = False
-        probe.setLevel(1)
-        probe.debug(_PROBE)
-        for name in ("stdout", "stderr"):
-            self._streams[name][1].append(_PROBE)
-        for number, _, _ in self._saved:
-            os.write(number, _PROBE.encode())
+        logging.getLogger("galeproof.probe").debug(_PROBE)
+        for name, tee in self._streams.items():
+            before = tee.probes
+            with contextlib.suppress(Exception):  # what the subject put there may be closed
+                getattr(sys, name).write(_PROBE) if getattr(sys, name) is tee else None
+            self._probes[name] += tee.probes - before
+        for descriptor in self._descriptors:
+            self._probes[f"descriptor {descriptor.number}"] += descriptor.probe()
+
+    def pass_on(self) -> None:
+        """Give what the descriptors have taken so far to those who listen behind them."""
+        for descriptor in self._descriptors:
+            descriptor.pass_on()
+
+    def look(self) -> tuple[list[Captured], list[dict[str, Any]]]:
+        """Return what was captured so far (instant in ns, event data) and how the probes fared."""
+        self._planted += 1
+        self._plant()
+        now = now_ns()
+        texts = {name: tee.text() for name, tee in self._streams.items()}
+        texts |= {f"descriptor {d.number}": d.text() for d in self._descriptors}
+        said = [(now, {"channel": name, "level": None, "logger": None, "text": text})
+                for name, text in texts.items()]
+        probes = [{"channel": name, "found": n > self._planted} for name, n in self._probes.items()]
+        return list(_kept([*self._records, *said], self._secrets)), probes
 
     def stop(self) -> tuple[list[Captured], list[dict[str, Any]]]:
-        """End; return what was captured (instant in ns, event data) and how the probes fared."""
-        if self._handle:
-            logging.Logger.handle = self._handle  # type: ignore[method-assign]
-        root = logging.getLogger()
-        root.setLevel(self._level)
-        logging.disable(self._disabled)
-        texts = self._written()
-        captured = [item for item in self._records if item[1]["logger"] != "galeproof.probe"]
-        heard = len(captured) != len(self._records)
-        probes: list[dict[str, Any]] = [{"channel": "log", "found": heard}]
-        now = now_ns()
-        for name, text in texts.items():
-            probes.append({"channel": name, "found": _PROBE in text})
-            rest = text.replace(_PROBE, "")
-            captured += [
-                (now, {"channel": name, "level": None, "logger": None,
-                       "text": rest[at : at + _LONGEST + 200]})
-                for at in range(0, min(len(rest), 100 * _LONGEST), _LONGEST)
-            ]
-        return captured, probes
+        """End; return what ``look`` would."""
+        found = self.look()
+        self._undo.close()
+        for name, tee in self._streams.items():
+            if getattr(sys, name) is tee:  # else somebody else has taken it over
+                setattr(sys, name, tee.stream)
+        for descriptor in self._descriptors:
+            descriptor.close()
+        return found
 
-    def _written(self) -> dict[str, str]:
-        texts: dict[str, str] = {}
-        for name, (stream, said) in self._streams.items():
-            setattr(sys, name, stream)
-            texts[name] = "".join(said)
-        for number, saved, file in self._saved:
-            os.dup2(saved, number)
-            os.close(saved)
-            file.seek(0)
-            data = file.read()
-            file.close()
-            name = f"descriptor {number}"
-            texts[name] = data.decode("utf-8", "backslashreplace")
-            with contextlib.suppress(OSError):
-                os.write(number, data.replace(_PROBE.encode(), b""))
-        self._saved.clear()
-        return texts
+
+def _shows(secrets: Collection[str], text: str) -> bool:
+    return any(find_canary(secret, text) for secret in secrets)
+
+
+def _kept(items: list[Captured], secrets: Collection[str]) -> Iterator[Captured]:
+    """Cut each text to pieces; keep the first, and each that shows something of a secret."""
+    for at, data in items:
+        text = data["text"]
+        for begin in range(0, len(text), _PIECE):
+            piece = text[begin : begin + _PIECE + _OVERLAP]
+            if begin == 0 or _shows(secrets, piece):
+                yield at, {**data, "text": piece}
+
+
+class _Descriptor:
+    """One file descriptor that leads into a file of ours meanwhile."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - in close
+        self._saved = os.dup(number)
+        self._passed = 0
+        os.dup2(self._file.fileno(), number)
+
+    def probe(self) -> bool:
+        """Write a probe; tell whether it went into our file."""
+        if not os.path.samestat(os.fstat(self.number), os.fstat(self._file.fileno())):
+            return False
+        os.write(self.number, _PROBE.encode())
+        return True
+
+    def pass_on(self) -> None:
+        """Copy what is new to where it was meant to go."""
+        size = os.fstat(self._file.fileno()).st_size
+        data = os.pread(self._file.fileno(), size - self._passed, self._passed)
+        self._passed = size
+        data = data.replace(_PROBE.encode(), b"")
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(self._saved, data) :]
+
+    def text(self) -> str:
+        """All that was written so far."""
+        size = os.fstat(self._file.fileno()).st_size
+        data = os.pread(self._file.fileno(), size, 0)
+        return data.decode("utf-8", "backslashreplace").replace(_PROBE, "")
+
+    def close(self) -> None:
+        """Put the descriptor back where it is still ours."""
+        if os.path.samestat(os.fstat(self.number), os.fstat(self._file.fileno())):
+            os.dup2(self._saved, self.number)
+        self.pass_on()
+        os.close(self._saved)
+        self._file.close()
 
 
 class _Tee:
     """Passes writes on and keeps a copy."""
 
-    def __init__(self, stream: Any, said: list[str]) -> None:
-        self._stream, self._said = stream, said
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.probes = stream, 0
+        self._said: list[str] = []
 
     def write(self, text: str) -> int:
+        if text == _PROBE:
+            self.probes += 1
+            return len(text)
         self._said.append(str(text))
-        return int(self._stream.write(text) or 0)
+        return int(self.stream.write(text) or 0)
+
+    def text(self) -> str:
+        """All that was written."""
+        return "".join(self._said)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
 
 def _of(record: logging.LogRecord) -> dict[str, Any]:
@@ -154,4 +231,4 @@ def _of(record: logging.LogRecord) -> dict[str, Any]:
     if record.exc_info and record.exc_info[0]:
         parts.append("".join(traceback.format_exception(*record.exc_info)))
     return {"channel": "log", "level": record.levelno, "logger": record.name,
-            "text": "\n".join(parts)[:_LONGEST]}
+            "text": "\n".join(parts)}

@@ -14,8 +14,8 @@ from typing import Any
 from galeproof.errors import SubjectError
 from galeproof.subject.marks import MARK, OperationSpec
 
-__all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription", "describe",
-           "load_target"]
+__all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription", "check_target",
+           "describe", "load_target"]
 
 CONSTRUCTOR_ARGUMENTS = ("base_url", "secrets", "other_url", "token_url", "ca_file", "proxy_url",
                          "workdir")
@@ -37,15 +37,25 @@ class SubjectDescription:
         return [name for name, spec in self.operations.items() if spec.kind == kind]
 
 
+def check_target(target: str) -> tuple[str, str]:
+    """Take ``module:attribute`` apart; nothing is imported.
+
+    Raises:
+        SubjectError: It is not of that form.
+    """
+    module_name, colon, attribute = target.partition(":")
+    if not colon or not module_name or not attribute:
+        raise SubjectError(f"subject {target!r}: expected module:attribute")
+    return module_name, attribute
+
+
 def load_target(target: str) -> Any:
     """Import ``module:attribute``; the working folder is on the path.
 
     Raises:
         SubjectError: It cannot be imported, or has no such attribute.
     """
-    module_name, colon, attribute = target.partition(":")
-    if not colon or not module_name or not attribute:
-        raise SubjectError(f"subject {target!r}: expected module:attribute")
+    module_name, attribute = check_target(target)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

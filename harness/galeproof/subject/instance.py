@@ -39,6 +39,7 @@ class Instance(Protocol):
 
     description: SubjectDescription
     timezone: str | None
+    ended: str | None  # why it is gone although nobody closed it
 
     async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
         """Build the client."""
@@ -51,16 +52,23 @@ class Instance(Protocol):
 
 
 class LocalInstance:
-    """An adapter class or function, run in this process. Blocking operations get a thread."""
+    """An adapter class or function, run in this process. Blocking operations get a thread.
 
-    def __init__(self, target: Any, *, capture: bool = True, workers: int = 64) -> None:
+    Args:
+        target: The class or function.
+        capture: One that listens already; the instance's own from ``open`` on if None.
+        workers: Threads for blocking operations.
+    """
+
+    def __init__(self, target: Any, *, capture: Capture | None = None, workers: int = 64) -> None:
         self.description = describe(target)
         self.timezone: str | None = None
+        self.ended: str | None = None
         self.home: Home = here
         self._restore = contextlib.ExitStack()
         self._target = target
         self._object: Any = None
-        self._capture = Capture() if capture else None
+        self._capture = capture
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
         self._given: dict[str, Any] = {}
 
@@ -76,7 +84,8 @@ class LocalInstance:
         self._restore.callback(spare_loopback(os.environ))
         if self.timezone:
             self._restore.callback(set_timezone(self.timezone))
-        if self._capture:
+        if self._capture is None:
+            self._capture = Capture(secrets.values())
             self._capture.start()
         if not self.description.instance:
             return
@@ -110,8 +119,8 @@ class LocalInstance:
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Close the client; its own close is allowed to be missing, sync or async."""
         captured: tuple[list[Captured], list[dict[str, Any]]] = ([], [])
-        shown = state_of(self._object) if self._object and self._capture else []
-        probes = [probe_exception(), *probe_state()] if self._capture else []
+        shown = state_of(self._object) if self._object else []
+        probes = [probe_exception(), *probe_state()]
         closer = getattr(self._object, "close", None) or getattr(self._object, "aclose", None)
         try:
             if closer:
@@ -164,6 +173,8 @@ class DriverInstance:
         self._number = 0
         self._ready: asyncio.Future[dict[str, Any]] | None = None
         self._closing: dict[str, Any] = {}
+        self._asked_to_close = False
+        self.ended: str | None = None
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
@@ -238,10 +249,13 @@ class DriverInstance:
                 self._closing = message["closing"]
             elif (future := self._waiting.pop(message.get("id"), None)) and not future.done():
                 future.set_result(message)
+        code = await self._process.wait()
+        self.ended = None if self._asked_to_close else f"the subject's process ended (code {code})"
         gone = {"error": {"type": "DriverEnded", "message": "the driver process ended"}}
         if not self._ready.done():
-            self._ready.set_result({"refused": f"driver {self._command[0]!r} ended before it "
-                                               "was ready"})
+            self._ready.set_result({"refused": f"driver {self._command[0]!r}: {self.ended} before it "
+                                               "was ready: a crash, or an exit of its own, at import "
+                                               "or in the constructor"})
         for future in self._waiting.values():
             if not future.done():
                 future.set_result(gone)
@@ -272,6 +286,7 @@ class DriverInstance:
         """Ask it to close; end it where it does not within 5 s."""
         if not self._process:
             return [], []
+        self._asked_to_close = True
         self._say({"close": True})
         try:
             await asyncio.wait_for(self._process.wait(), _patience())
@@ -286,6 +301,7 @@ class DriverInstance:
 
     async def kill(self) -> None:
         """End the process, and what it started in its session."""
+        self._asked_to_close = True
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from galeproof.errors import SubjectError
+from galeproof.subject.capture import Capture
 from galeproof.subject.description import load_target
 from galeproof.subject.instance import LocalInstance
 
@@ -58,10 +59,13 @@ class _Driver:
         return False
 
     async def open(self, given: dict[str, Any]) -> None:
+        capture = Capture(given["secrets"].values())
+        capture.start()  # before the import: what the subject copies of a descriptor leads to us
         try:
-            instance = LocalInstance(load_target(self._target))
+            instance = LocalInstance(load_target(self._target), capture=capture)
             await instance.open(given["base_url"], given["secrets"])
         except SubjectError as error:
+            capture.pass_on()
             self.say({"refused": str(error)})
             os._exit(1)
         self._instance = instance

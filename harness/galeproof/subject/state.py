@@ -38,7 +38,8 @@ def state_of(adapter: Any) -> list[Captured]:
             _show(found, "state", name, lambda value=value: repr(value))
             continue
         _show(found, "repr", name, lambda value=value: f"{value!r}\n{value!s}")
-        _show(found, "state", name, lambda value=value: _state(value))
+        if not hasattr(value, "get_secret_value"):  # made to keep one: pydantic's SecretStr
+            _show(found, "state", name, lambda value=value: _state(value))
         for inner, item in _attributes(value):
             if isinstance(item, (*_PLAIN, *_HOLDERS, type)) or callable(item):
                 continue

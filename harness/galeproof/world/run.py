@@ -73,6 +73,10 @@ class ChildRun:
             for connection in list(self.tap.connections):
                 connection.end()
             return {"port": await self.tap.new_port() if args.get("move") else self.tap.port}
+        if name == "look":
+            await self.tap.idle()
+            await sleep(0.01)
+            return self._told()
         if name == "end":
             return await self._end()
         raise ValueError(f"unknown command {name!r}")
@@ -96,6 +100,9 @@ class ChildRun:
         self.tap.end()
         self.origin.end()
         await sleep(0.01)
+        return self._told()
+
+    def _told(self) -> dict[str, Any]:
         return {"effects": len(self.origin.ledger.effects), "lag_p99_ms": self._lag_p99_ms()}
 
     def beat(self, before_ns: int, late_ns: int) -> None:

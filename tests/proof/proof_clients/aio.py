@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from email.utils import mktime_tz, parsedate_tz
 
 import aiohttp
 
 from galeproof import read, write
 from proof_clients.sound import PROFILE, READ, TRANSIENT, WRITE, Failed
+
+
+def asked_s(headers):
+    """What Retry-After asks for, in s: a number, or a date by the provider's own clock."""
+    asked = headers.get("Retry-After", "")
+    if asked.isdigit():
+        return float(asked)
+    until, now = (parsedate_tz(text) for text in (asked, headers.get("Date", "")))
+    return max(0.0, mktime_tz(until) - mktime_tz(now)) + 0.02 if until and now else 0.0
 
 
 class AsyncSound:
@@ -58,9 +68,8 @@ class AsyncSound:
     async def send(self, method, path, headers, body):
         async with self.http.request(method, self.base + path, json=body, headers=headers,
                                      timeout=self.timeouts()) as response:
-            asked = response.headers.get("Retry-After", "")
             value = await self.body_of(response) if response.status < 300 else None
-            return response.status, value, float(asked) if asked.isdigit() else 0.0
+            return response.status, value, asked_s(response.headers)
 
     async def pause(self, attempt, asked):
         await asyncio.sleep(asked + random.uniform(0, min(0.2, 0.05 * 2 ** (attempt - 1))))

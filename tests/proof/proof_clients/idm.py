@@ -231,6 +231,8 @@ class KeyPerPath(Sound):
     """The key is kept by path until a success."""
 
     INVARIANTS, EXPECT = ("IDM005",), frozenset({"IDM003", "IDM005"})
+    MAY = {"IDM002": "a success of another operation takes the key away in mid-operation",
+           "IDM007": "where it succeeds, with another operation's receipt"}
 
     def __init__(self, base_url, secrets):
         super().__init__(base_url, secrets)

@@ -26,6 +26,10 @@ class Delays(Sound):
     deadline_s = 4.0
 
     def wait_s(self, attempt, response):
+        asked = self.asked_s(response) if response is not None else 0.0
+        return max(self.delay_s(attempt), self.obeyed(asked) if asked > 0 else 0.0)
+
+    def delay_s(self, attempt):
         return self.drawn(0.3 * 2 ** (attempt - 1))
 
     def drawn(self, ceiling):
@@ -90,7 +94,7 @@ class OneDrawAClient(FixedExponential):
 class SeededAlike(FixedExponential):
     """Every operation draws from a generator with the same seed; delays of 0.3 s and more."""
 
-    def wait_s(self, attempt, response):
+    def delay_s(self, attempt):
         rng = random.Random(42)
         return [0.3 + 0.3 * rng.random() for _ in range(attempt)][-1]
 
@@ -101,8 +105,9 @@ class FixedOnRequests(OnRequests):
     PROFILE = JITTERED
     INVARIANTS, EXPECT = ("JIT001",), frozenset({"JIT001"})
     deadline_s = 4.0
+    wait_s = Delays.wait_s
 
-    def wait_s(self, attempt, response):
+    def delay_s(self, attempt):
         return 0.3 * 2 ** (attempt - 1)
 
 

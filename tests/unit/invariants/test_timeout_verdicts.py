@@ -84,3 +84,16 @@ def test_an_unplanned_fault_is_never_the_clients_failure(gale_words):
     storm.add("tap", "fault_unplanned", x=storm.x, what="lane closed")
     history = storm.end("failed").history()
     assert gale_words.told(history, "TMO002", read_timeout_s=1.0) == ("UNKNOWN", "harness_fault")
+
+
+def test_a_backoff_before_a_late_fin_is_no_wait(gale_words):
+    """A pool that closes its socket only after the backoff hides when the client gave up."""
+    storm = gale_words.Storm(("hang after request",) * 2).start()
+    storm.request("hang after request").gives_up(2600).wait(3)
+    storm.request("hang after request").gives_up(1000)
+    history = storm.end("failed").history()
+    profile = {"read_timeout_s": 1.0, "backoff": {"base_s": 1.6, "cap_s": 1.6}}
+    assert PASS == gale_words.told(history, "TMO002", **profile)
+    assert PASS == gale_words.told(history, "TMO002", read_timeout_s=1.0)
+    short = {"read_timeout_s": 1.0, "backoff": {"base_s": 0.1, "cap_s": 0.1}}
+    assert FAIL == gale_words.told(history, "TMO002", **short)

@@ -11,17 +11,20 @@ from types import MappingProxyType
 
 from galeproof.faults.toxics import (
     bandwidth,
+    forward_close,
     latency,
     limit_data,
     noop,
+    reset_after,
     reset_peer,
     slicer,
     slow_close,
+    stall_after,
     timeout,
 )
-from galeproof.faults.toxics._base import Attributes, Chunk, Plan, State, Step, ToxicType
+from galeproof.faults.toxics._base import Attributes, Chunk, End, Plan, State, Step, ToxicType
 
-__all__ = ["TOXICS", "Attributes", "Chunk", "Plan", "State", "Step", "ToxicType"]
+__all__ = ["OWN_TOXICS", "TOXICS", "Attributes", "Chunk", "End", "Plan", "State", "Step", "ToxicType"]
 
 TOXICS: Mapping[str, ToxicType] = MappingProxyType(
     {
@@ -38,3 +41,9 @@ TOXICS: Mapping[str, ToxicType] = MappingProxyType(
         )
     }
 )
+"""Toxiproxy's own, by type: every engine has them."""
+
+OWN_TOXICS: Mapping[str, ToxicType] = MappingProxyType(
+    {kind.name: kind for kind in (forward_close.TOXIC, reset_after.TOXIC, stall_after.TOXIC)}
+)
+"""Ours, by type: only the embedded engine has them."""

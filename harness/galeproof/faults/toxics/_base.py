@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["Attributes", "Chunk", "Plan", "State", "Step", "ToxicType"]
+__all__ = ["Attributes", "Chunk", "End", "Plan", "State", "Step", "ToxicType"]
 
 Attributes = Mapping[str, int]
 
@@ -19,6 +20,19 @@ class Chunk:
     stamp_ns: int
 
 
+class End(enum.Enum):
+    """How a stream ends.
+
+    ``LOST`` is what its source's reset looks like; where it comes out it is a ``CLOSE``,
+    unless a toxic of ours made it a ``RESET``. ``HALF`` ends this direction only.
+    """
+
+    CLOSE = "close"
+    LOST = "lost"
+    HALF = "half"
+    RESET = "reset"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do at an instant; ``at_ns=None`` is never (until interrupted)."""
@@ -26,7 +40,7 @@ class Step:
     at_ns: int | None
     data: bytes = b""
     stamp_ns: int = 0
-    close: bool = False
+    close: End | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +76,9 @@ def nothing(state: State, attributes: Attributes, now_ns: int) -> Plan:
     return Plan()
 
 
-def close_now(state: State, attributes: Attributes, now_ns: int) -> Plan:
+def end_now(state: State, attributes: Attributes, end: End, now_ns: int) -> Plan:
     """Pass the end of the stream on at once."""
-    return Plan((Step(now_ns, close=True),))
+    return Plan((Step(now_ns, close=end),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +96,19 @@ class ToxicType:
         resets: Its presence makes closes of a new connection into RST.
         closes_when_removed: Removing it closes the connection.
         uninterruptible: A plan once begun is carried out, even after removal.
+        draws: It draws from its source of chance, beyond the roll of its toxicity.
+        holds: What it holds back for ever is let go when both peers have ended.
     """
 
     name: str
     fields: tuple[str, ...]
     on_chunk: Callable[[State, Attributes, Chunk, int, Random], Plan]
     on_start: Callable[[State, Attributes, int], Plan] = nothing
-    on_end: Callable[[State, Attributes, int], Plan] = close_now
+    on_end: Callable[[State, Attributes, End, int], Plan] = end_now
     validate: Callable[[Attributes], str | None] = accept
     capacity: int = 1
     resets: bool = False
     closes_when_removed: bool = False
     uninterruptible: bool = False
+    draws: bool = False
+    holds: bool = False

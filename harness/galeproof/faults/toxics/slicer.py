@@ -17,8 +17,6 @@ def _validate(attributes: Attributes) -> str | None:
         return "average_size must be 1 or more bytes"
     if not 0 <= variation < average:
         return f"size_variation must be 0 to {average - 1} bytes (below average_size)"
-    if attributes["delay"] < 0:
-        return "delay must be 0 or more microseconds"
     return None
 
 
@@ -33,14 +31,15 @@ def _cut(start: int, end: int, average: int, variation: int, rng: Random) -> lis
 
 def _on_chunk(state: State, attributes: Attributes, chunk: Chunk, now_ns: int, rng: Random) -> Plan:
     average, variation = attributes["average_size"], attributes["size_variation"]
+    pause_ns = max(0, attributes["delay"]) * _US
     at_ns, steps = now_ns, []
     for start, end in _cut(0, len(chunk.data), average, variation, rng):
         steps.append(Step(at_ns, chunk.data[start:end], chunk.stamp_ns))
-        at_ns += attributes["delay"] * _US
+        at_ns += pause_ns
     steps.append(Step(at_ns))
     return Plan(tuple(steps))
 
 
 TOXIC = ToxicType(
-    "slicer", ("average_size", "size_variation", "delay"), _on_chunk, validate=_validate
+    "slicer", ("average_size", "size_variation", "delay"), _on_chunk, validate=_validate, draws=True
 )

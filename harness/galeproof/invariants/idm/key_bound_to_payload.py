@@ -37,24 +37,23 @@ def check(case: Case) -> Verdict:
     """
     seen: dict[str, dict[Payload, tuple[Operation, Exchange]]] = {}
     latest: dict[str, set[Payload]] = {}
-    requests = keys = changed = 0
+    again = keys = changed = 0
     for operation in unsafe(case):
-        requests += 1
         payloads: set[Payload] = set()
         for key, attempt in keyed(case, operation):
             payload = payload_of(case, attempt)
             seen.setdefault(key, {}).setdefault(payload, (operation, attempt))
             payloads.add(payload)
-        if payloads:
-            keys += 1
-            before = latest.get(operation.ref)
-            changed += before is not None and not before & payloads
-            latest[operation.ref] = payloads
+        keys += bool(payloads)
+        before = latest.get(operation.ref)
+        again += before is not None
+        changed += bool(before and payloads and not before & payloads)
+        latest[operation.ref] = payloads
     findings = [f for key, found in seen.items() if (f := _rebound(key, found))]
     if findings:
         most = max(map(len, seen.values()))
         return _TELL.failed(case, findings, observed=most, limit=1)
-    if requests and not keys:
+    if again and not keys:
         declared = case.profile.idempotency_key is not None
         return _TELL.unknown(case, "not_exercised" if declared else "undeclared",
                              "no key was sent" if declared else

@@ -47,7 +47,7 @@ def check(case: Case) -> Verdict:
     if findings:
         most = max(len({o.ref for o, _ in sharing}) for sharing in owners.values())
         return _TELL.failed(case, findings, observed=most, limit=1)
-    if requests and not operations:
+    if requests >= _ENOUGH and not operations:
         declared = case.profile.idempotency_key is not None
         return _TELL.unknown(case, "not_exercised" if declared else "undeclared",
                              "no key was sent" if declared else

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 
 from galeproof.invariants._base import Invariant
@@ -17,7 +18,7 @@ _RESOLUTION_S = 1.0  # of the format: a client that cuts its own clock to second
 _SLACK_S = 0.02
 _FAR_S = 2.0  # nearer than this a date cannot be told from a backoff
 _SKEWED_S = 2.0
-_IMMEDIATE_S = 0.005
+_IMMEDIATE_S = (0.005, 0.01)  # on a quiet machine, and at most
 # what a slip in the reading of a header raises; no client tells its caller so on purpose
 _SLIPS = frozenset(f"builtins.{name}" for name in (
     "AttributeError", "IndexError", "KeyError", "NameError", "OverflowError", "TypeError",
@@ -49,7 +50,7 @@ def check(case: Case) -> Verdict:
     Use instead: ``parsedate_to_datetime(value) - datetime.now(UTC)``.
 
     When it is unknown: the client never retries such an answer, or no such date came up
-    (not_exercised).
+    (not_exercised); the client is too slow here for a wait to be told from none (noise).
 
     References: RFC 9110, 10.2.3 and 5.6.7; supabase-js PR 2634.
     """
@@ -79,12 +80,17 @@ def check(case: Case) -> Verdict:
                 findings.append((asked.form, _early(operation, index, gap, asked)))
         if soon:
             past.append((operation, soon))
-    findings += [("IMF-fixdate", f) for f in _hot(past)]
+    latency = _latency_s(past)
+    findings += [("IMF-fixdate", f) for f in _hot(past, latency)]
     if findings:
         severity = "major" if any(form == "IMF-fixdate" for form, _ in findings) else "minor"
         worst = min(gaps, key=lambda pair: pair[0] - pair[1], default=(0.0, 0.0))
         return _TELL.failed(case, [f for _, f in findings], observed=round(worst[0], 3),
                             limit=round(worst[1], 3), severity=severity)
+    repeated = [g for _, soon in past if len(soon) >= 2 for g in soon]
+    if repeated and _IMMEDIATE_S[1] < 1.5 * latency > statistics.median(repeated):
+        return _TELL.unknown(case, "noise", f"a call takes {1000 * latency:.0f} ms to the wire: no wait "
+                             "can be told from none")
     return _held(case, gaps, len(past), gave_up)
 
 
@@ -140,18 +146,25 @@ def _crash(operation: Operation, attempt: Exchange) -> Finding:
                    f"{str(error.get('text'))[:80]}", _MEND)
 
 
-def _hot(past: list[tuple[Operation, list[float]]]) -> list[Finding]:
+def _latency_s(past: list[tuple[Operation, list[float]]]) -> float:
+    """How long the client takes from a call to its first byte: what a retry at once takes too."""
+    return statistics.median([(o.attempts[0].start_hi_ns - o.start.lo_ns) / 1e9
+                              for o, _ in past] or [0.0])
+
+
+def _hot(past: list[tuple[Operation, list[float]]], latency_s: float) -> list[Finding]:
     """Operations that were sent again at once, twice and more, after dates in the past.
 
     A jittered delay may be short by chance, so that half of all delays must be.
     """
+    immediate_s = min(max(_IMMEDIATE_S[0], 1.5 * latency_s), _IMMEDIATE_S[1])
     gaps = [gap for _, soon in past for gap in soon]
-    if 2 * sum(gap < _IMMEDIATE_S for gap in gaps) < len(gaps):
+    if 2 * sum(gap < immediate_s for gap in gaps) < len(gaps):
         return []
     return [Finding(operation.ref, tuple(a.evidence[0] for a in operation.attempts),
                     f"Retry-After lay in the past: {len(soon)} retries after "
                     f"{', '.join(f'{1000 * gap:.1f}' for gap in soon[:5])} ms", _MEND)
-            for operation, soon in past if sum(gap < _IMMEDIATE_S for gap in soon) >= 2]
+            for operation, soon in past if sum(gap < immediate_s for gap in soon) >= 2]
 
 
 RAF002 = Invariant("RAF002", "retry-after-date", "RAF", "major", check)

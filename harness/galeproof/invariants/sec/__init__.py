@@ -1,3 +1,5 @@
 """SEC: secrets."""
 
-__all__: list[str] = []
+from galeproof.invariants.sec._canary import find_canary
+
+__all__ = ["find_canary"]

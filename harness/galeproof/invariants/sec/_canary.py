@@ -25,6 +25,7 @@ class Sighting:
     whole: bool
 
 
+@lru_cache(maxsize=64)
 def _base64_cores(secret: bytes) -> list[str]:
     """The parts of a base64 text that do not depend on what stands around, at 3 alignments."""
     cores = []
@@ -81,6 +82,9 @@ def find_canary(secret: str, text: str) -> Sighting | None:
 def _longest(secret: str, text: str) -> int:
     """Length of the longest piece of the secret (over 6) that stands in the text."""
     best = _MASKED
+    # any seven characters in a row hold four that begin at a multiple of four: most texts have none
+    if not any(secret[at : at + 4] in text for at in range(0, len(secret) - 3, 4)):
+        return best
     for start in range(len(secret) - _MASKED):
         while best < len(secret) - start and secret[start : start + best + 1] in text:
             best += 1

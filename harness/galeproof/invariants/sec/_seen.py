@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from galeproof.invariants._case import Case
 from galeproof.invariants.sec._canary import Sighting, find_canary
@@ -20,8 +21,12 @@ def secrets_of(case: Case) -> dict[str, str]:
 
 def sightings(case: Case, text: str) -> list[tuple[str, Sighting]]:
     """Return each secret that stands in a text, with its worst sighting."""
-    found = [(name, find_canary(secret, text)) for name, secret in secrets_of(case).items()]
+    found = [(name, _find(secret, text)) for name, secret in secrets_of(case).items()]
     return [(name, seen) for name, seen in found if seen is not None]
+
+
+# what many operations say alike is searched once
+_find = lru_cache(maxsize=512)(find_canary)
 
 
 def probes(case: Case) -> list[Event]:

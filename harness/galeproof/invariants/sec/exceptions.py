@@ -46,7 +46,8 @@ def check(case: Case) -> Verdict:
         error = operation.error or {}
         told: set[str] = set()  # one finding a secret and operation, the plainest
         for part in (*_SHOWN, "locals"):
-            for name, seen in sightings(case, str(error.get(part) or "")):
+            for name, seen in sightings(case, str(error.get(part) or "").replace(
+                    operation.ref, "ref")):
                 if seen.size < LEAK and not seen.whole:
                     notes.add(f"{seen.size} characters of {name} were shown")
                 elif name not in told:

@@ -13,6 +13,17 @@ from galeproof.model.exchange import Exchange, Operation
 __all__ = ["Wait"]
 
 
+_WITH_NEXT_NS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Waited:
+    """Bounds of a wait, in s."""
+
+    least_s: float
+    most_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What a client waits for in vain.
@@ -39,7 +50,7 @@ class Wait:
         holding: set[str] = set()
         grey = waiting = short = 0
         for operation, index, attempt in self._met(case):
-            waited = self._waited_s(operation, index, attempt)
+            waited = self._waited(case, operation, index, attempt)
             if waited is None:
                 so_far = (case.seen_until_ns(operation) - self.since_ns(attempt)) / 1e9
                 if limit is not None and so_far <= fail_beyond_s(limit):
@@ -48,15 +59,17 @@ class Wait:
                 waiting += 1
                 if limit is not None or case.profile.strict:
                     findings.append(self._still(operation, attempt, limit, so_far))
-            elif limit is None or waited <= pass_up_to_s(limit):
-                held.append(waited)
+            elif limit is not None and waited.most_s > pass_up_to_s(limit) >= waited.least_s:
+                continue  # its FIN came late (a pool holds the socket) and a backoff lies within
+            elif limit is None or waited.most_s <= pass_up_to_s(limit):
+                held.append(waited.most_s)
                 holding.add(operation.ref)
-            elif waited > fail_beyond_s(limit) + lagged_s(
+            elif waited.least_s > fail_beyond_s(limit) + lagged_s(
                     case.history, attempt.start_lo_ns,
-                    self.since_ns(attempt) + int(waited * 1e9)):
+                    self.since_ns(attempt) + int(waited.least_s * 1e9)):
                 findings.append(Finding(
                     operation.ref, tuple(attempt.evidence),
-                    f"waited {waited:.2f} s for {self.what} that never came, declared "
+                    f"waited {waited.least_s:.2f} s for {self.what} that never came, declared "
                     f"{limit:g} s", self.mend))
             else:
                 grey += 1
@@ -88,16 +101,28 @@ class Wait:
                 if operation.cancel is None
                 for index, attempt in enumerate(operation.attempts) if self.meets(attempt)]
 
-    def _waited_s(self, operation: Operation, index: int, attempt: Exchange) -> float | None:
-        """How long the client waited on this attempt; None where it never gave up by itself."""
+    def _waited(self, case: Case, operation: Operation, index: int,
+                attempt: Exchange) -> _Waited | None:
+        """How long the client waited on this attempt; None where it never gave up by itself.
+
+        Its FIN, or the operation's end, tells it. A FIN that comes with the next attempt, or after
+        it, does not: the pool held the socket meanwhile, and a backoff may lie within.
+        """
         ends = [attempt.client_left_ns] if attempt.client_left_ns is not None else []
-        if index + 1 < len(operation.attempts):
-            ends.append(operation.attempts[index + 1].start_lo_ns)
         if operation.end is not None and operation.outcome != "killed":
             ends.append(operation.end.lo_ns)
+        after = operation.attempts[index + 1 : index + 2]
         cut = operation.over_budget.lo_ns if operation.over_budget else None
-        ends = [end for end in ends if cut is None or end < cut]
-        return (min(ends) - self.since_ns(attempt)) / 1e9 if ends else None
+        starts = [a.start_lo_ns for a in after]
+        ends, starts = ([at for at in found if cut is None or at < cut] for found in (ends, starts))
+        if not ends and not starts:
+            return None
+        since = self.since_ns(attempt)
+        most = (min(ends + starts) - since) / 1e9
+        if ends and (not starts or min(starts) - min(ends) > _WITH_NEXT_NS):
+            return _Waited(most, most)
+        backoff = case.profile.backoff
+        return _Waited(max(0.0, most - backoff.cap_s) if backoff else 0.0, most)
 
     def _still(self, operation: Operation, attempt: Exchange, limit: float | None,
                waited_s: float) -> Finding:

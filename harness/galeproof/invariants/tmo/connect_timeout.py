@@ -90,9 +90,7 @@ def _limit(profile: Profile) -> tuple[float | None, bool]:
     connect, deadline = profile.connect_timeout_s, profile.deadline_s
     if connect is None:
         return deadline, deadline is not None
-    declared = profile.retry_on
-    retried = declared is None or bool({"connect", "timeout"} & set(declared))
-    attempts = (profile.max_attempts or _UNDECLARED) if retried else 1
+    attempts = profile.max_attempts or _UNDECLARED
     backoff = profile.backoff
     waits = sum(min(backoff.cap_s, backoff.base_s * backoff.factor**k) * _widest(backoff.jitter)
                 for k in range(attempts - 1)) if backoff else 0.0
