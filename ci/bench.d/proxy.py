@@ -21,6 +21,7 @@ from galeproof.toxiproxy.server import find_server
 
 _HERE = Path(__file__).parent
 _MIB = 1 << 20
+_SLICE = 100
 _TOXICS: dict[str, tuple[str, dict[str, int]]] = {
     "noop": ("noop", {}),
     "latency 0": ("latency", {"latency": 0}),
@@ -128,19 +129,24 @@ def throughput(path: Path_, connections: int, mib: int) -> dict[str, float]:
     return {"MB/s": total / 1e6 / took_s, "CPU s/GB": (path.cpu_s() - cpu_s) / (total / 1e9)}
 
 
-def round_trips(path: Path_, count: int, size: int = 1024) -> list[float]:
-    """Seconds of each round trip on one connection."""
-    message, view, times = bytes(size), memoryview(bytearray(size)), []
-    with path.connect() as sock:
-        sock.sendall(b"e")
-        for number in range(count + 50):
-            begin = time.perf_counter()
-            sock.sendall(message)
-            got = 0
-            while got < size:
-                got += sock.recv_into(view[got:])
-            if number >= 50:
-                times.append(time.perf_counter() - begin)
+def round_trips(paths: list[Path_], count: int, size: int = 1024) -> list[list[float]]:
+    """Seconds of each round trip, by path; in slices, path by path, so that all meet one weather."""
+    message, view = bytes(size), memoryview(bytearray(size))
+    times: list[list[float]] = [[] for _ in paths]
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(path.connect()) for path in paths]
+        for sock in socks:
+            sock.sendall(b"e")
+        for _ in range(0, count, _SLICE):
+            for sock, kept in zip(socks, times, strict=True):
+                for number in range(_SLICE + 5):
+                    begin = time.perf_counter()
+                    sock.sendall(message)
+                    got = 0
+                    while got < size:
+                        got += sock.recv_into(view[got:])
+                    if number >= 5:
+                        kept.append(time.perf_counter() - begin)
     return times
 
 
@@ -211,40 +217,42 @@ def _measure(paths: list[Path_], rounds: int, only: set[str], quick: bool) -> Ta
 
 
 def _round_trip_rows(table: Table, paths: list[Path_], count: int) -> None:
-    direct: list[float] = []
-    for path in paths:
-        times = round_trips(path, count)
-        direct = direct or times
+    before = [path.cpu_s() for path in paths]
+    found = round_trips(paths, count)
+    for path, cpu_s, times in zip(paths, before, found, strict=True):
         for name, quantile in (("p50", 0.5), ("p99", 0.99)):
             value = _quantile(times, quantile)
             table.add(f"1 KB round trip {name}, us", path.name, value * 1e6)
             if path.pid:
-                added = value - _quantile(direct, quantile)
+                added = value - _quantile(found[0], quantile)
                 table.add(f"1 KB round trip {name}, added, us", path.name, added * 1e6)
+        if path.pid:
+            table.add("CPU us/round trip", path.name, (path.cpu_s() - cpu_s) / len(times) * 1e6)
 
 
 def _toxic_rows(table: Table, paths: list[Path_], size: int) -> None:
     for row, (kind, attributes) in _TOXICS.items():
         for path in paths:
             path.toxic(kind, **attributes)
+        for path in paths:
             table.add(f"{row}: MB/s", path.name, throughput(path, 1, 128 // size)["MB/s"])
-            path.untoxic()
         if row != "latency 5":
-            for path in paths:
-                path.toxic(kind, **attributes)
-                p50 = _quantile(round_trips(path, 1000 // size), 0.5)
-                table.add(f"{row}: round trip p50, us", path.name, p50 * 1e6)
-                path.untoxic()
+            for path, times in zip(paths, round_trips(paths, 1000 // size), strict=True):
+                table.add(f"{row}: round trip p50, us", path.name, _quantile(times, 0.5) * 1e6)
+        for path in paths:
+            path.untoxic()
 
 
 def _accuracy_rows(table: Table, paths: list[Path_], count: int) -> None:
+    plain = [_quantile(times, 0.5) for times in round_trips(paths, 200)]
     for path in paths:
-        plain = _quantile(round_trips(path, 200), 0.5)
         path.toxic("latency", latency=20)
-        late = [t - 0.020 - plain for t in round_trips(path, count)]
-        path.untoxic()
+    for path, base, times in zip(paths, plain, round_trips(paths, count), strict=True):
+        late = [took - 0.020 - base for took in times]
         table.add("latency 20 ms, error p50, ms", path.name, _quantile(late, 0.5) * 1e3)
         table.add("latency 20 ms, error p99, ms", path.name, _quantile(late, 0.99) * 1e3)
+    for path in paths:
+        path.untoxic()
 
 
 def main() -> None:

@@ -29,8 +29,10 @@ def test_a_history_survives_its_stored_form():
     ("damage", "word"),
     [
         (lambda t: t[: len(t) // 2], "line"),
-        (lambda t: t.replace('"galeproof_history":1', '"galeproof_history":9'), "format 9"),
+        (lambda t: t.replace('"galeproof_history":2', '"galeproof_history":9'), "format 9"),
         (lambda t: t.rsplit("\n", 2)[0] + "\n", "cut off"),
+        (lambda t: t.replace('"GET"', '"GOT"'), "its checksum is another"),
+        (lambda t: t.replace('"seed":1', '"seed":2'), "its checksum is another"),
         (lambda t: "", "empty"),
         (lambda t: "[]\n", "header"),
         (lambda t: t.replace('"tap"', '"nobody"'), "not an event"),

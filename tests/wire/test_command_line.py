@@ -1,5 +1,6 @@
 """The command line as people use it: each command in a process of its own."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -82,6 +83,34 @@ class BadConstructor(Billing):
         raise RuntimeError("no certificate")
 
 
+class FailsSometimes(Billing):
+    calls = 0
+
+    def send(self, method, ref):
+        self.calls += 1
+        if self.calls % 4 == 0:
+            raise RuntimeError("every fourth time")
+        return super().send(method, ref)
+
+
+class Caches(Billing):
+    kept = None
+
+    def send(self, method, ref):
+        self.kept = self.kept or super().send(method, ref)
+        return self.kept
+
+
+class Crashes(Billing):
+    calls = 0
+
+    def send(self, method, ref):
+        self.calls += 1
+        if self.calls > 3:
+            os._exit(7)
+        return super().send(method, ref)
+
+
 class Deaf(Billing):
     def send(self, method, ref):
         super().send(method, ref)
@@ -121,6 +150,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     (folder / "billing.py").write_text(ADAPTER)
     (folder / "leaves.py").write_text("import sys\nsys.exit(0)\n")
+    (folder / "exits.py").write_text("import os\nos._exit(9)\n")
     (folder / "typo.py").write_text("def (\n")
     (folder / "late.yaml").write_text(LATE)
     (folder / "galeproof.toml").write_text('[subjects.billing]\npython = "billing:Billing"\n')
@@ -238,6 +268,36 @@ def test_a_subject_that_cannot_be_judged_is_invalid(gale, subject, reason):
     assert "PASS" not in done.stdout
 
 
+@pytest.mark.parametrize(("scenario", "subject", "reason"), [
+    ("calm", "FailsSometimes", "operations fail in calm air, the first with builtins.RuntimeError"),
+    ("status-401", "Caches", "operations succeeded without touching the tap"),
+    ("503-storm", "Crashes", "the subject's process ended (code 7) in mid-storm"),
+])
+def test_a_subject_that_betrays_itself_in_the_storm_is_invalid(gale, scenario, subject, reason):
+    """One sound call proves little: what cannot be judged later on is INVALID too, exit 3."""
+    done = gale("run", scenario, "--subject", f"billing:{subject}", "--engine", "embedded")
+    assert 3 == done.returncode, done.stdout
+    assert reason in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("step", [
+    "{attempts: 1-, lane: [{type: noop}]}",
+    "{attempts: 1-, lane: [{type: latency, latency_ms: 0}]}",
+    "{attempts: 1-, lane: [{type: latency, latency_ms: 300, toxicity: 0}]}",
+    "{attempts: 1-, lane: [{type: bandwidth, rate_kbps: 1000000}]}",
+    "{attempts: 1-, cut: rst after 1000000 request bytes}",
+])
+def test_a_fault_that_never_bites_is_no_pass(gale, project, step):
+    """What was planned and did nothing is no storm: no expected invariant passes."""
+    name = f"bite-{abs(hash(step))}"
+    (project / f"{name}.yaml").write_text(
+        f"name: {name}\nwhy: It never bites.\noperations: [{{kind: write, count: 2}}]\n"
+        f"steps: [{step}]\nexpect: {{exercised: [SEC001]}}\n")
+    done = gale("run", f"{name}.yaml", "--engine", "embedded", "--json")
+    told = {v["code"]: (v["verdict"], v["reason"]) for v in json.loads(done.stdout)["verdicts"]}
+    assert (5, ("UNKNOWN", "not_exercised")) == (done.returncode, told["SEC001"])
+
+
 def test_an_invalid_run_stays_invalid_when_it_is_judged_again(gale, project):
     """``judge`` and ``replay`` of an INVALID run are exit 3 too."""
     done = gale("run", "calm", "--subject", "billing:mute", "--engine", "embedded", "--json")
@@ -309,6 +369,11 @@ def test_a_bad_scenario_is_one_clear_error(gale, tmp_path, old, new, told):
     (["nonsuch"], "'nonsuch': no such file, scenario or invariant; scenarios: "),
     (["--seed", "x"], "'--seed'"),
     (["--sede", "1"], "--sede"),
+    (["--engine", "http://127.0.0.1:99999"], "is not of the form http://HOST:PORT"),
+    (["--output", "billing.py"], "--output billing.py: "),
+    (["--output", "/proc/nowhere"], "--output /proc/nowhere: "),
+    (["calm"], "two of the scenarios are called 'calm'"),
+    (["--subject", "exits:Billing"], "the subject's process ended (code 9) before it was ready"),
 ])
 def test_a_bad_word_is_one_clear_error(gale, words, told):
     """Exit 2 and one line that says which word, and what is allowed."""
@@ -324,6 +389,20 @@ def test_a_bad_word_is_one_clear_error(gale, words, told):
     ("fail_on = 'loud'\n", "galeproof.toml: tool.galeproof.fail_on: 'loud'; allowed: "),
     ("[subjects.b]\npython = 'x:y'\nprofile = {max_attempt = 3}\n", "subjects.b.profile"),
     ("[[[", "galeproof.toml: "),
+    ("subjects = 3\n", "tool.galeproof.subjects: expected a table"),
+    ("subjects.b = 3\n", "tool.galeproof.subjects.b: expected a table"),
+    ("[subjects.b]\nprofile = 3\n", "tool.galeproof.subjects.b.profile: expected a table"),
+    ("[subjects.b]\npython = 3\n", "subjects.b.python: expected"),
+    ("tool = 3\n", "galeproof.toml: tool: expected a table"),
+    ("select = 3\n", "tool.galeproof.select: expected a list"),
+    ("ignore = ['SEC9']\n", "tool.galeproof.ignore: 'SEC9'; allowed: codes, or families"),
+    ("strict = 'false'\n", "tool.galeproof.strict: 'false'; allowed: true, false"),
+    ("severity = {RTY001 = 'banana'}\n", "severity.RTY001: 'banana'; allowed: minor"),
+    ("severity = {RTY9 = 'minor'}\n", "severity.RTY9: no such invariant"),
+    ("baseline = 'x'\n", "tool.galeproof.baseline: not built yet"),
+    ("[subjects.b]\npython = 'x:y'\nprofile = {deadline_s = inf}\n", "deadline_s"),
+    ("[subjects.b]\npython = 'x:y'\nprofile = {retry_on = [99999]}\n", "retry_on"),
+    ("[subjects.b]\npython = 'x:y'\nprofile = {idempotency_key = 'boddy:x y'}\n", "idempotency_key"),
 ])
 def test_bad_settings_are_one_clear_error(gale, tmp_path, text, told):
     """Exit 2 and one line that names file and key."""
@@ -344,28 +423,41 @@ def broken_line(folder):
     path.write_text("".join([*lines[:3], "{nonsense\n", *lines[4:]]))
 
 
+def resealed(change):
+    """Change a history's header, and give it the checksum that belongs to it."""
+    def damage(folder):
+        path = folder / "503-storm" / "history.jsonl"
+        head, *lines, _ = path.read_text().splitlines()
+        lines.insert(0, json.dumps(change(json.loads(head))))
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        path.write_text("\n".join([*lines, json.dumps({"sha256": digest})]) + "\n")
+    return damage
+
+
 def newer(folder):
     path = folder / "503-storm" / "history.jsonl"
-    path.write_text(path.read_text().replace('"galeproof_history":1', '"galeproof_history":2', 1))
+    path.write_text(path.read_text().replace('"galeproof_history":2', '"galeproof_history":3', 1))
 
 
 def gone(folder):
     (folder / "503-storm" / "history.jsonl").unlink()
 
 
-def no_refs(folder):
+def another_letter(folder):
     path = folder / "503-storm" / "history.jsonl"
-    path.write_text(path.read_text().replace('"refs":', '"farce":', 1))
-
-
-def bad_refs(folder):
-    path = folder / "503-storm" / "history.jsonl"
-    head, *lines = path.read_text().splitlines(True)
-    path.write_text(json.dumps({**json.loads(head), "refs": 5}) + "\n" + "".join(lines))
+    path.write_text(path.read_text().replace('"op_end"', '"op_emd"', 1))
 
 
 def no_facts(folder):
     (folder / "run.json").write_text("{}")
+
+
+def facts(**changes):
+    """Change what run.json says."""
+    def damage(folder):
+        path = folder / "run.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return damage
 
 
 def bad_facts(folder):
@@ -378,8 +470,12 @@ def binary(folder):
 
 @pytest.mark.parametrize(("damage", "told"), [
     (cut_off, "cut off?"), (broken_line, "history.jsonl, line 4: not JSON"),
-    (newer, "update galeproof to judge it"), (gone, "history.jsonl"), (no_refs, "refs"),
-    (bad_refs, "the history lacks what it must have"), (no_facts, "run.json"),
+    (newer, "update galeproof to judge it"), (gone, "history.jsonl"),
+    (another_letter, "its checksum is another"),
+    (resealed(lambda head: {k: v for k, v in head.items() if k != "refs"}), "refs"),
+    (resealed(lambda head: {**head, "refs": 5}), "the history lacks what it must have"),
+    (facts(schema=99), "schema 99"), (facts(codes=["ZZZ999"]), "'ZZZ999' is no invariant"),
+    (facts(fail_on="banana"), "'banana'; allowed: minor"), (no_facts, "run.json"),
     (bad_facts, "not a kept run"), (binary, "history.jsonl"),
     (shutil.rmtree, "not a kept run"),
 ])

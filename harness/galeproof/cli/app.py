@@ -124,8 +124,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends it
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends them
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = app(argv, standalone_mode=False)
         return int(code or 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from galeproof import __version__
-from galeproof.errors import HarnessError, HistoryError, UsageError
+from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
@@ -46,6 +46,10 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     if not paths:
         paths = shipped()
     scenarios = [load_scenario(path, known) for path in paths]
+    names = [s.name for s in scenarios]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two of the scenarios are called {twice!r}: give each its own name")
     if codes and len(codes) == len(what):
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
     return scenarios, codes or None
@@ -99,7 +103,7 @@ def judge_command(path: Path, as_json: bool) -> int:
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
     if facts.get("interrupted"):
         code = 130
-    _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, str(path))
+    _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, _replay(facts, str(path)))
     return code
 
 
@@ -109,7 +113,7 @@ def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
     folder = RunFolder.new(output)
     try:
         return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json)
-    except HarnessError:
+    except BaseException:  # Ctrl-C too: a folder that holds nothing says nothing
         folder.discard_if_empty()
         raise
 
@@ -153,7 +157,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
     folder.mark_latest()
-    _print(document, verdicts, as_json, str(folder.path))
+    _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
         _closing(result, code, folder.path)
     return code
@@ -176,13 +180,20 @@ def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
     }
 
 
+def _replay(facts: Mapping[str, Any], path: str) -> str:
+    """The command that drives the subject again."""
+    if facts.get("target"):
+        return f"galeproof replay {path}"
+    return f"pytest --galeproof-replay {path}  #"
+
+
 def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
               path: str) -> dict[str, Any]:
     rows = []
     for verdict in verdicts:
         row = dict(verdict.as_json())
         row["not_run"] = sorted(facts.get("not_applicable") or {})
-        row["findings"] = [{**f, "replay": f"galeproof replay {path} {verdict.code}"}
+        row["findings"] = [{**f, "replay": f"{_replay(facts, path)} {verdict.code}"}
                            for f in row["findings"]]
         rows.append(row)
     return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
@@ -191,11 +202,11 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
 
 
 def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
-           path: str) -> None:
+           replay: str) -> None:
     if as_json:
         print(json.dumps(document))
         return
-    for line in table_lines(verdicts, f"galeproof replay {path}"):
+    for line in table_lines(verdicts, replay):
         print(line)
 
 

@@ -77,10 +77,11 @@ def _body_field(body: str, name: str) -> str | None:
         found = json.loads(body)
     except ValueError:
         form = parse_qs(body).get(name)
-        cut = re.search(rf'"{re.escape(name)}"\s*:\s*"([^"\\]*)"', body)
+        cut = re.search(rf'"{re.escape(name.split(".")[-1])}"\s*:\s*"([^"\\]*)"', body)
         return form[0] if form else cut[1] if cut else None
-    value = found.get(name) if isinstance(found, dict) else None
-    return str(value) if value is not None else None
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return str(found) if found is not None else None
 
 
 def transient(attempt: Exchange) -> bool:

@@ -44,6 +44,9 @@ def attribute(history: History) -> Attribution:
     operations = sorted((o for found in calls.values() for o in found), key=lambda o: o.start.index)
     strays, ambiguous, left = [], [], []
     for exchange in _exchanges(history):
+        if exchange.by == "route":  # outside operations, whatever it names
+            strays.append(exchange)
+            continue
         found = _references(exchange, pattern)
         if len(found) > 1:
             ambiguous.append(exchange)

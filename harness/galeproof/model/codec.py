@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,21 +13,26 @@ from galeproof.model.history import WITNESSES, Event, History
 
 __all__ = ["FORMAT_VERSION", "dump_history", "load_history", "read_history"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True, sort_keys=True)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
 
 
 def dump_history(history: History) -> str:
-    """Return the JSON Lines text of a history; equal histories give equal bytes."""
+    """Return the JSON Lines text of a history; equal histories give equal bytes. The last line is a
+    checksum of those before it."""
     lines = [_line({"galeproof_history": FORMAT_VERSION, "events": len(history), **history.header})]
     lines += [
         _line([e.lo_ns, e.hi_ns, e.witness, e.kind, e.connection, e.marker, e.data])
         for e in history.events
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, _line({"sha256": _sha256(lines)})]) + "\n"
+
+
+def _sha256(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def load_history(text: str | Iterable[str], name: str = "history") -> History:
@@ -52,11 +58,14 @@ def load_history(text: str | Iterable[str], name: str = "history") -> History:
             "update galeproof to judge it"
         )
     count = header.pop("events", None)
-    events = tuple(
-        _event(_parse(line, name, n), name, n) for n, line in enumerate(lines[1:], 2)
-    )
+    body, seal = lines[1:-1], _parse(lines[-1], name, len(lines))
+    if not isinstance(seal, dict) or set(seal) != {"sha256"}:
+        raise HistoryError(f"{name}, line {len(lines)}: no checksum: cut off?")
+    events = tuple(_event(_parse(line, name, n), name, n) for n, line in enumerate(body, 2))
     if count != len(events):
         raise HistoryError(f"{name}: {len(events)} events, the header promises {count}: cut off?")
+    if seal["sha256"] != _sha256(lines[:-1]):
+        raise HistoryError(f"{name}: damaged: its checksum is another")
     return History(header, events)
 
 

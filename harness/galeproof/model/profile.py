@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
@@ -11,7 +11,11 @@ from galeproof.errors import ProfileError
 
 __all__ = ["Backoff", "OperationProfile", "Profile", "parse_profile", "profile_schema"]
 
-_MODEL = ConfigDict(extra="forbid", frozen=True)
+_MODEL = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+Status = Annotated[int, Field(ge=100, le=599)]
+Header = Annotated[str, Field(pattern=f"^{_TOKEN}$")]
+Key = Annotated[str, Field(pattern=rf"^(body:[^\s.:]+(\.[^\s.:]+)*|{_TOKEN})$")]
 
 
 class Backoff(BaseModel):
@@ -42,13 +46,13 @@ class Profile(BaseModel):
     connect_timeout_s: PositiveFloat | None = None
     read_timeout_s: PositiveFloat | None = None
     deadline_s: PositiveFloat | None = None
-    retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | int, ...] | None = None
+    retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | Status, ...] | None = None
     backoff: Backoff | None = None
     retry_after_max_s: PositiveFloat | None = None
     layers: tuple[PositiveInt, ...] | None = None
     hedged: bool = False
-    idempotency_key: str | None = None
-    correlation_id: str | None = None
+    idempotency_key: Key | None = None
+    correlation_id: Header | None = None
     errors: Mapping[str, str] = Field(default_factory=dict)
     never_applied: tuple[int, ...] = ()
     operations: Mapping[str, OperationProfile] = Field(default_factory=dict)

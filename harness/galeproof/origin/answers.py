@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from galeproof.kernel.wire import Head
 
@@ -61,15 +62,23 @@ def proof_value(template: Any, names: Mapping[str, Any]) -> str | None:
 
 
 def idempotency_key(head: Head, body: bytes, where: str) -> str | None:
-    """Find a request's idempotency key: in a header, or in a field (``body:field``)."""
+    """Find a request's idempotency key: in a header, or in a field (``body:meta.request_id``) of a
+    JSON or form-encoded body."""
     if where.startswith("body:"):
-        try:
-            found = json.loads(body)[where[5:]]
-        except (ValueError, KeyError, TypeError):
-            return None
-        return str(found)
+        return _field(body, where[5:])
     value = head.get(where.lower())
     return value.strip('"') if value else None
+
+
+def _field(body: bytes, path: str) -> str | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        form = parse_qs(body.decode("latin-1")).get(path)
+        return form[0] if form else None
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return None if found is None else str(found)
 
 
 def respond(

@@ -96,7 +96,7 @@ class _Exchange:
         self.answer: Mapping[str, Any] = view.step.get("answer") or {}
         self.cut: Mapping[str, Any] = view.step.get("cut") or {}
         self.total = 0
-        self.body = b""
+        self.body = self.raw_body = b""
 
     def note(self, kind: str, **data: Any) -> None:
         self.origin.recorder.add("origin", kind, None, self.view.marker, x=self.number, **data)
@@ -121,7 +121,7 @@ class _Exchange:
     async def _script(self) -> None:
         head = await self._head()
         await self._read_body(head)
-        self.note("read", head=len(self.raw_head), n=len(self.body),
+        self.note("read", head=len(self.raw_head), n=len(self.raw_body),
                   sha256=hashlib.sha256(self.body).hexdigest())
         if await self._cut("request"):
             return
@@ -145,14 +145,14 @@ class _Exchange:
         counter = request_body(head)
         if not counter.done and (head.get("expect") or "").lower() == "100-continue":
             await self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        parts = []
+        raw, content = [], []
         while not counter.done:
             data = await self.reader.read(_PIECE)
             if not data:
                 raise ConnectionResetError
-            taken = counter.feed(data)
-            parts.append(data[:taken])
-        self.body = b"".join(parts)
+            raw.append(data[: counter.feed(data)])
+            content += [data[at:end] for at, end in counter.spans]  # chunk framing is no content
+        self.raw_body, self.body = b"".join(raw), b"".join(content)
 
     def _spec(self, head: Head) -> Mapping[str, Any]:
         route = self.origin.routes.get(f"{head.first[0]} {head.first[1].split('?')[0]}")
@@ -248,7 +248,8 @@ class _Exchange:
         a client would be right to send its next request on it."""
         closes = None
         try:
-            async for data in forward(spec["upstream"], self.raw_head, self.body, head.first[0]):
+            async for data in forward(spec["upstream"], self.raw_head, self.raw_body,
+                                      head.first[0]):
                 if closes is None:  # the first piece is the answer's whole head
                     said = parse_head(data)
                     closes = ((said.get("connection") or "").lower() == "close"

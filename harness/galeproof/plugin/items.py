@@ -71,8 +71,10 @@ class ScenarioItem(pytest.Item):
             warnings.warn(pytest.PytestWarning(self._text(verdict, result)), stacklevel=1)
 
     def _text(self, verdict: Verdict, result: CatalogueResult) -> str:
-        lines = table_lines([verdict], f"galeproof run {self._scenario.name} --seed "
-                                       f"{shared_of(self.config).seed}  #")
+        shared = shared_of(self.config)
+        path = shared.keep(result.judged[0], self._scenario.source,
+                           _facts(shared, self._scenario, result))
+        lines = table_lines([verdict], f"galeproof replay {path}")
         for finding in verdict.findings[:1]:
             if finding.operation:
                 lines += wire_lines(result.judged[0].history, finding.operation)

@@ -6,6 +6,7 @@ from galeproof.model import History
 
 __all__ = ["wire_lines"]
 
+_MOST = 40
 _SHOWN = frozenset({"op_start", "op_end", "head", "answer", "close", "client_fin", "effect",
                     "refused", "fault_unplanned", "over_budget", "lane_closed"})
 
@@ -30,4 +31,6 @@ def wire_lines(history: History, ref: str) -> list[str]:
             "effect": f"effect {data.get('effect')} key {data.get('key')}",
         }.get(event.kind, event.kind)
         lines.append(f"{event.lo_ns / 1e9:8.3f} s  {event.witness:<10} {what}".rstrip())
+    if len(lines) > _MOST:
+        lines[_MOST // 2 : -_MOST // 2] = [f"           ... {len(lines) - _MOST} lines more ..."]
     return lines

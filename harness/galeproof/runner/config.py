@@ -93,34 +93,45 @@ def load_config(folder: Path) -> Config:
             data = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}") from None
-        table = data.get("tool", {}).get("galeproof") if name == "pyproject.toml" else (
-            data.get("tool", {}).get("galeproof", data))
-        if table is not None:
-            return _config(table, name)
+        tool = _table(data.get("tool", {}), f"{name}: tool")
+        if "galeproof" in tool or name == "galeproof.toml":
+            return _config(_table(tool.get("galeproof", data), f"{name}: tool.galeproof"), name)
     return Config()
 
 
-def _config(table: Mapping[str, Any], source: str) -> Config:
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{where}: expected a table, not {value!r}")
+    return value
+
+
+def _known(table: Mapping[str, Any], allowed: frozenset[str], where: str) -> None:
     for key in table:
-        if key not in _KEYS:
-            raise UsageError(f"{source}: tool.galeproof.{key}: unknown key; "
-                             f"allowed: {', '.join(sorted(_KEYS))}")
-    fail_on = _severity(table.get("fail_on", "major"), f"{source}: tool.galeproof.fail_on")
-    severity = table.get("severity", {})
-    if not isinstance(severity, Mapping):
-        raise UsageError(f"{source}: tool.galeproof.severity: expected a table: RTY001 = \"minor\"")
+        if key not in allowed:
+            raise UsageError(f"{where}.{key}: unknown key; allowed: {', '.join(sorted(allowed))}")
+
+
+def _config(table: Mapping[str, Any], source: str) -> Config:
+    where = f"{source}: tool.galeproof"
+    _known(table, _KEYS, where)
+    if "baseline" in table:
+        raise UsageError(f"{where}.baseline: not built yet")
+    strict = table.get("strict", False)
+    if not isinstance(strict, bool):
+        raise UsageError(f"{where}.strict: {strict!r}; allowed: true, false")
+    severity = _table(table.get("severity", {}), f"{where}.severity")
     for code, value in severity.items():
         if code not in INVARIANTS:
-            raise UsageError(f"{source}: tool.galeproof.severity.{code}: no such invariant; "
+            raise UsageError(f"{where}.severity.{code}: no such invariant; "
                              f"known: {', '.join(INVARIANTS)}")
-        _severity(value, f"{source}: tool.galeproof.severity.{code}")
-    subjects = table.get("subjects", {})
+        _severity(value, f"{where}.severity.{code}")
+    subjects = _table(table.get("subjects", {}), f"{where}.subjects")
     for name, subject in subjects.items():
-        for key in subject:
-            if key not in _SUBJECT:
-                raise UsageError(f"{source}: tool.galeproof.subjects.{name}.{key}: unknown key; "
-                                 f"allowed: {', '.join(sorted(_SUBJECT))}")
-    return Config(source, fail_on, bool(table.get("strict", False)),
+        _known(_table(subject, f"{where}.subjects.{name}"), _SUBJECT, f"{where}.subjects.{name}")
+        _table(subject.get("profile", {}), f"{where}.subjects.{name}.profile")
+        if not isinstance(subject.get("python", ""), str):
+            raise UsageError(f'{where}.subjects.{name}.python: expected "module:attribute"')
+    return Config(source, _severity(table.get("fail_on", "major"), f"{where}.fail_on"), strict,
                   _prefixes(table, "select", source), _prefixes(table, "ignore", source),
                   dict(severity), subjects)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from galeproof.contract import Interaction, serve
 from galeproof.model import History, Verdict
-from galeproof.runner.judging import Judged, fired, judge_one
+from galeproof.runner.firing import fired
+from galeproof.runner.judging import Judged, judge_one
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.weather import Behind, run_scenario

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from galeproof.kernel.recorder import RawEvent
+from galeproof.model import History
+from galeproof.model.attribution import attribute
+from galeproof.runner.firing import planned
 from galeproof.subject import Call, Driven
 
-__all__ = ["Control", "check_control"]
+__all__ = ["Control", "check_control", "check_storm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,24 @@ def check_control(calls: Sequence[Call], driven: Driven, events: Sequence[RawEve
         if lost:
             return Control(lost)
     return Control(None, where)
+
+
+def check_storm(history: History) -> str | None:
+    """Say why a storm does not count although the control was sound: an operation succeeded that no
+    attempt was seen of, or failed where no fault was planned."""
+    attribution = attribute(history)
+    operations = attribution.operations
+    calm = not planned(history)
+    if calm and (bad := [o for o in operations if o.outcome == "failed"]):
+        error = (bad[0].error or {}).get("type")
+        return f"{len(bad)} of {len(operations)} operations fail in calm air, the first with {error}"
+    if any(e.by != "route" for e in [*attribution.strays, *attribution.ambiguous]):
+        return None  # some request named no operation: it may have been theirs
+    idle = [o for o in operations if o.outcome == "ok" and not o.attempts and not o.refusals]
+    if idle:
+        return (f"{len(idle)} of {len(operations)} operations succeeded without touching the tap: "
+                "does something answer from a cache?")
+    return None
 
 
 def _value_lost(call: Call, driven: Driven, events: Sequence[RawEvent]) -> str | None:

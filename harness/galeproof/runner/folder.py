@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from galeproof.errors import HistoryError
+from galeproof.errors import HistoryError, UsageError
+from galeproof.invariants import INVARIANTS
 from galeproof.model import dump_history, read_history
+from galeproof.model.verdict import SEVERITIES
 from galeproof.runner.judging import Judged
 
 __all__ = ["RunFolder", "read_run"]
 
 _HISTORY = "history.jsonl"
+_SCHEMA = 1
 _FACTS = frozenset({"version", "engine", "seed", "subject", "target", "profile", "fail_on",
                     "scenarios", "kept"})
 _HEADER = frozenset({"scenario", "seed", "profile", "refs", "secrets", "words"})
@@ -32,7 +35,18 @@ class RunFolder:
 
     @classmethod
     def new(cls, base: Path) -> RunFolder:
-        """Make a fresh folder under ``base`` (which ignores itself in git)."""
+        """Make a fresh folder under ``base`` (which ignores itself in git).
+
+        Raises:
+            UsageError: It cannot be written to.
+        """
+        try:
+            return cls._new(base)
+        except OSError as error:
+            raise UsageError(f"--output {base}: {error.strerror or error}") from None
+
+    @classmethod
+    def _new(cls, base: Path) -> RunFolder:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
         path = base / "runs" / f"{stamp}-{secrets.token_hex(2)}"
         path.mkdir(parents=True)
@@ -72,6 +86,16 @@ class RunFolder:
         fresh.replace(link)
 
 
+def _check_facts(facts: Mapping[str, Any], path: Path) -> None:
+    if facts.get("schema") != _SCHEMA:
+        raise HistoryError(f"{path}: schema {facts.get('schema')!r}, this program reads {_SCHEMA}")
+    unknown = sorted(set(facts.get("codes") or ()) - set(INVARIANTS))
+    if unknown:
+        raise HistoryError(f"{path}: codes: {unknown[0]!r} is no invariant that is built")
+    if facts["fail_on"] not in SEVERITIES:
+        raise HistoryError(f"{path}: fail_on: {facts['fail_on']!r}; allowed: {', '.join(SEVERITIES)}")
+
+
 def read_run(path: Path) -> tuple[Mapping[str, Any], list[Judged], list[Path]]:
     """Read a kept run.
 
@@ -88,6 +112,7 @@ def read_run(path: Path) -> tuple[Mapping[str, Any], list[Judged], list[Path]]:
     missing = sorted(_FACTS - set(facts)) if isinstance(facts, dict) else ["a mapping"]
     if missing:
         raise HistoryError(f"{path / 'run.json'}: damaged: lacks {', '.join(missing)}")
+    _check_facts(facts, path / "run.json")
     names: Sequence[str] = facts["scenarios"]
     places = [path] if len(names) == 1 else [path / name for name in names]
     runs = [

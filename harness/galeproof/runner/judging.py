@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from galeproof.invariants import judge
 from galeproof.model import History, Outcome, Profile, Verdict, combine, parse_profile
+from galeproof.runner.firing import fired, lacking
 
-__all__ = ["Judged", "RERUNS", "demanded", "expected_of", "fired", "judge_one", "judge_runs"]
+__all__ = ["Judged", "RERUNS", "demanded", "expected_of", "judge_one", "judge_runs"]
 
 RERUNS = 2
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
@@ -21,22 +22,6 @@ class Judged:
 
     history: History
     reruns: tuple[History, ...] = ()
-
-
-def fired(history: History) -> bool:
-    """Tell whether a fault that the schedule plans met at least one attempt."""
-    words = history.header.get("words") or []
-    if not any(word != "ok" for word in words):
-        return True  # calm air plans none
-    return any(
-        (e.kind == "head" and e.data.get("step") is not None
-         and words[e.data["step"]] != "ok" and (words[e.data["step"]] != "stale"
-                                                or e.data.get("nth", 1) > 1))
-        or (e.kind == "close" and e.data.get("planned") and "x" not in e.data)
-        or (e.kind == "refused" and e.data.get("seen"))
-        or (e.kind == "blackhole" and e.data.get("made"))
-        for e in history.events
-    )
 
 
 def expected_of(history: History) -> tuple[str, ...]:
@@ -59,8 +44,7 @@ def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
 
 def _whole(runs: Sequence[Judged]) -> set[str]:
     """Codes that a scenario exercises which lost no operation."""
-    return {code for run in runs if not run.history.header.get("left_out")
-            for code in expected_of(run.history)}
+    return {code for run in runs if not lacking(run.history) for code in expected_of(run.history)}
 
 
 def profile_of(history: History) -> Profile:
@@ -115,7 +99,7 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
     wanted = {code for run in runs for code in expected_of(run.history)}
     unfired: set[str] = set()
     for run in runs:
-        if not fired(run.history):
+        if not lacking(run.history) and not fired(run.history):
             unfired |= set(expected_of(run.history))
         for verdict in judge_one(run, codes):
             by_code.setdefault(verdict.code, []).append(verdict)
@@ -134,9 +118,9 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
 
 def _not_scheduled(verdict: Verdict, runs: Sequence[Judged]) -> Verdict:
     """Name what the subject lacks, where that is why nothing arose."""
-    lacking = {phrase for run in runs if verdict.code in expected_of(run.history)
-               for phrase in run.history.header.get("left_out") or ()}
-    if verdict.note or not lacking or verdict.code in _whole(runs):
+    missing = {phrase for run in runs if verdict.code in expected_of(run.history)
+               for phrase in lacking(run.history)}
+    if verdict.note or not missing or verdict.code in _whole(runs):
         return verdict
     return dataclasses.replace(
-        verdict, note=f"not scheduled: the subject has no {' or '.join(sorted(lacking))}")
+        verdict, note=f"not scheduled: the subject has no {' or '.join(sorted(missing))}")

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from galeproof import __version__
-from galeproof.errors import EngineError, WorldError
+from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
 from galeproof.kernel.chance import canary, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_s
 from galeproof.kernel.recorder import RawEvent, Recorder
-from galeproof.model import History, make_history
-from galeproof.runner.control import Control, check_control
+from galeproof.model import History, Profile, make_history
+from galeproof.runner.control import Control, check_control, check_storm
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.workload import Group, calls_of, groups_of, left_out
@@ -33,6 +33,7 @@ __all__ = ["OBSERVE_S", "Behind", "Run", "run_scenario"]
 
 OBSERVE_S = 30.0
 _LOOK_S = 0.2
+_LINGER_S = 0.1  # what a timer of the subject says just after its last operation is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,8 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
     if work.ended:
         return Run(scenario.name, _history(work), invalid=f"{work.ended} in mid-storm",
                    expected=expected)
-    return Run(scenario.name, _history(work), fault=station.world.fault, expected=expected)
+    history = _history(work)
+    return Run(scenario.name, history, check_storm(history), station.world.fault, expected=expected)
 
 
 async def _guarded(work: _Work) -> None:
@@ -173,6 +175,7 @@ async def _control_and_storm(work: _Work) -> None:
             instance = await _open(work)
             try:
                 groups = groups_of(work.scenario, instance.description, work.subject.profile)
+                _check_operations(work.subject.profile, instance)
                 work.lacking = left_out(work.scenario, instance.description)
                 if not groups:
                     work.skipped = f"the subject has no {' or '.join(work.lacking)}"
@@ -185,6 +188,13 @@ async def _control_and_storm(work: _Work) -> None:
             await instance.close()
             return
         await _storm(work, instance, groups, recorder, lanes, closing)
+
+
+def _check_operations(profile: Profile, instance: Instance) -> None:
+    unknown = sorted(set(profile.operations) - set(instance.description.operations))
+    if unknown:
+        raise SubjectError(f"profile: operations.{unknown[0]}: the subject has no such operation; it "
+                           f"has {', '.join(instance.description.operations)}")
 
 
 async def _world(work: _Work, name: str, **args: Any) -> dict[str, Any]:
@@ -254,6 +264,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
             try:
                 await _start(work, fresh, made, recorder, number)
             finally:
+                work.ended = work.ended or fresh.ended
                 await _close(fresh, recorder)
     finally:
         beat.stop()
@@ -283,7 +294,7 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
             cut_off=lambda: _cut_off(work))
         stuck = stuck or bool(driven.stuck)
     if not stuck:  # connections were cut otherwise: what comes after says nothing
-        await sleep(_linger_s(work))
+        await sleep(max(_LINGER_S, _linger_s(work)))
 
 
 def _linger_s(work: _Work) -> float:
@@ -322,6 +333,7 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "budget_s": work.budget_s, "linger_s": _linger_s(work), "starts": scenario.starts,
         "fresh_process": not work.subject.in_process,
         "words": [step.word for step in work.schedule.steps],
+        "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(CHANNELS),
         "left_out": work.lacking,

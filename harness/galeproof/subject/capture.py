@@ -134,8 +134,8 @@ class Capture:
         for name, tee in self._streams.items():
             if getattr(sys, name) is tee:  # else somebody else has taken it over
                 setattr(sys, name, tee.stream)
-        for descriptor in self._descriptors:
-            descriptor.close()
+        while self._descriptors:
+            self._descriptors.pop().close()
         return found
 
 

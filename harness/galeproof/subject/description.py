@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ __all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription",
 CONSTRUCTOR_ARGUMENTS = ("base_url", "secrets", "other_url", "token_url", "ca_file", "proxy_url",
                          "workdir")
 OPERATION_ARGUMENTS = ("ref", "amount", "key", "body", "deadline_s")
+_ROUTE = re.compile(r"[A-Z]+ /[!-~]*")
+_ANSWER = frozenset({"answer", "status", "headers", "effect"})
 _READING = ("get", "fetch", "read", "list", "find", "load", "show")
 
 
@@ -90,12 +93,25 @@ def describe(target: Any) -> SubjectDescription:
             _check(target.__init__, CONSTRUCTOR_ARGUMENTS, f"{name}.__init__")
         for key in operations:
             _check(getattr(target, key), OPERATION_ARGUMENTS, f"{name}.{key}")
-        return SubjectDescription(name, operations, getattr(target, "routes", {}), True)
+        return SubjectDescription(name, operations, _routes(target, name), True)
     if callable(target):
         _check(target, CONSTRUCTOR_ARGUMENTS + OPERATION_ARGUMENTS, name, bound=False)
         return SubjectDescription(name, {name: _function_spec(target, name)},
-                                  getattr(target, "routes", {}), False)
+                                  _routes(target, name), False)
     raise SubjectError(f"subject {name}: expected a class or a function")
+
+
+def _routes(target: Any, name: str) -> Mapping[str, Any]:
+    """The answers to requests outside operations: ``{"POST /oauth/token": {"answer": {...}}}``."""
+    routes = getattr(target, "routes", {})
+    if not isinstance(routes, Mapping):
+        raise SubjectError(f"subject {name}: routes must be a mapping")
+    for route, answer in routes.items():
+        if not isinstance(route, str) or not _ROUTE.fullmatch(route) or (
+                not isinstance(answer, Mapping) or not set(answer) <= _ANSWER):
+            raise SubjectError(f'subject {name}: routes: {route!r}; expected "METHOD /path" and a '
+                               f"mapping of {', '.join(sorted(_ANSWER))}")
+    return routes
 
 
 def _function_spec(function: Callable[..., Any], name: str) -> OperationSpec:

@@ -159,6 +159,7 @@ class ClientConnection(asyncio.Protocol):
         self.requests += 1
         exchange = self.tap.choose(self, raw)
         exchange.method, exchange.request = head.first[0], body
+        exchange.coding = (head.get("content-encoding") or "").lower()
         self.exchange = exchange
         self._note(
             "head", exchange, lo_ns=self._first_ns, hi_ns=now_ns(), method=head.first[0],
@@ -205,7 +206,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _request_end(self, exchange: Exchange) -> None:
         self._note("request_end", exchange, n=exchange.body_size,
-                   sha256=exchange.digest.hexdigest(), body=exchange.body.decode("latin-1"))
+                   sha256=exchange.digest.hexdigest(), body=exchange.said())
         self._next(exchange)
 
     def part_read(self, exchange: Exchange) -> None:

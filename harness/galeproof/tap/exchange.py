@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -48,9 +50,18 @@ class Exchange:
     kept: bool = False
     over: bool = False
     lane_closed: str | None = None
+    coding: str = ""
     body_size: int = 0
     body: bytearray = field(default_factory=bytearray)
     digest: Any = field(default_factory=hashlib.sha256)
+
+    def said(self) -> str:
+        """The body as far as it was kept, unpacked where gzip or deflate packed it."""
+        kept = bytes(self.body)
+        if self.coding in ("gzip", "x-gzip", "deflate"):
+            with contextlib.suppress(zlib.error):
+                kept = zlib.decompressobj(47).decompress(kept, KEPT_BODY)
+        return kept.decode("latin-1")
 
     def take_body(self, data: bytes) -> None:
         """Record a request's body as it passes, chunk framing left out."""

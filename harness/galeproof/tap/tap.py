@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from galeproof.faults.steps import DATE_FORMS, DRIP_PARTS
@@ -44,6 +44,7 @@ class Tap:
         self._counts: dict[str, int] = {}
         self._refs: re.Pattern[bytes] | None = None
         self._order: dict[str, int] = {}
+        self._routes: frozenset[bytes] = frozenset()
         self.seed = 0
         self._ports: dict[str, int] = {}
         self._connection = self._exchange = 0
@@ -56,9 +57,11 @@ class Tap:
     # -- a run --------------------------------------------------------------------------
 
     def begin(self, refs: list[str], schedule: list[Mapping[str, Any]], lanes: dict[str, int],
-              closing: list[str], seed: int) -> None:
-        """Take over one run's references, steps, lanes and seed."""
+              closing: list[str], seed: int, routes: Collection[str] = ()) -> None:
+        """Take over one run's references, steps, lanes, seed, and routes outside operations
+        (``POST /oauth/token``)."""
         self.seed = seed
+        self._routes = frozenset(route.encode() for route in routes)
         self._order = {ref: index for index, ref in enumerate(refs)}
         self.schedule, self.lanes = schedule, {**self.lanes, **lanes}
         self.closing_lanes = frozenset(closing)
@@ -107,6 +110,8 @@ class Tap:
     # -- choosing -----------------------------------------------------------------------
 
     def _marker(self, raw: bytes) -> tuple[str | None, str]:
+        if self._routes and b" ".join(raw.split(b" ", 2)[:2]).partition(b"?")[0] in self._routes:
+            return None, "route"
         found = set(m.lower() for m in self._refs.findall(raw)) if self._refs else set()
         if len(found) == 1:
             return found.pop().decode(), "head"
@@ -115,7 +120,7 @@ class Tap:
         return None, "none"
 
     def how(self, raw: bytes) -> str:
-        """Tell how the operation of this head is known: head, current or none."""
+        """Tell how the operation of this head is known: head, current, route or none."""
         return self._marker(raw)[1]
 
     def step(self, marker: str | None, attempt: int) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from galeproof.errors import EngineError
 
@@ -51,7 +51,7 @@ class ControlPlane:
 
     def __init__(self, url: str, timeout_s: float = 5.0) -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_right(parts):
             raise EngineError(f"Toxiproxy URL {url!r} is not of the form http://HOST:PORT")
         # Lazy: the two libraries cost every start of Python 150 ms.
         import requests
@@ -164,6 +164,13 @@ class ControlPlane:
                 response.status_code,
             )
         return response
+
+
+def _port_is_right(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _consumer_of(plane: ControlPlane) -> Any:

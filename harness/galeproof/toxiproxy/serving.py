@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import signal
 import sys
 from pathlib import Path
 
-from galeproof.errors import EngineError
 from galeproof.toxiproxy.embedded import EmbeddedServer
 
 __all__ = ["serve_forever"]
@@ -36,9 +35,8 @@ def serve_forever(
     Raises:
         EngineError: The address is busy or not ours.
     """
-    server = EmbeddedServer(host, port, seed)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(server, config))
+    asyncio.run(_serve(EmbeddedServer(host, port, seed, proxy_metrics=proxy_metrics,
+                                      runtime_metrics=runtime_metrics), config))
 
 
 async def _serve(server: EmbeddedServer, config: Path | None) -> None:
@@ -46,10 +44,29 @@ async def _serve(server: EmbeddedServer, config: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, done.set)
+    await server.start()
     try:
-        await server.start()
+        if config is not None:
+            await _populate(server, config)
+        _say(f"listening on {server.url}, seed {server.seed}")
+        await done.wait()
+    finally:
+        await server.stop()
+
+
+async def _populate(server: EmbeddedServer, config: Path) -> None:
+    """Make the proxies of a file; what is wrong with it is said, and the server lives."""
+    try:
+        body = config.read_bytes()
     except OSError as error:
-        raise EngineError(f"the control API cannot listen: {error.strerror or error}") from None
-    print(f"galeproof toxiproxy: {server.url}", file=sys.stderr, flush=True)
-    await done.wait()
-    await server.stop()
+        _say(f"{config} cannot be read: {error.strerror}")
+        return
+    answer = await server.populate(body)
+    if answer.status == 201:
+        _say(f"proxies of {config}: {len(json.loads(answer.body)['proxies'] or ())}")
+    else:
+        _say(f"{config} is not good: {json.loads(answer.body)['error']}")
+
+
+def _say(text: str) -> None:
+    print(f"galeproof toxiproxy: {text}", file=sys.stderr, flush=True)

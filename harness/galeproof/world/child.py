@@ -88,8 +88,10 @@ class Child:
             return {}
         return await self.runs[args.pop("run")].command(name, args)
 
-    async def _start(self, engine: str, path: str, log: str, seed: int) -> dict[str, Any]:
+    async def _start(self, engine: str, path: str, log: str, seed: int,
+                     url: str) -> dict[str, Any]:
         pid = None
+        self.engine_url = url
         if engine == "toxiproxy":
             server = await start_server(path, Path(log))
             self.engine, self.engine_url, pid = server, server.url, server.pid

@@ -247,7 +247,7 @@ def start_world(engine: str = "auto", *, seed: int = 0, log: Path | None = None)
         world.scratch = log = Path(name)
     try:
         reply = world.call("start", timeout_s=_START_S, engine=kind, path=path, log=str(log),
-                           seed=seed)
+                           seed=seed, url=url)
     except WorldError as error:
         world.close()
         raise EngineError(str(error)) from None

@@ -90,7 +90,7 @@ class ChildRun:
             or (s.get("cut") or {}).get("kind") in ("refuse", "blackhole") for s in schedule)
         rng: random.Random = stream(seed, "effects")
         self.origin.begin(refs, key_where, closes, rng, deduplicate, routes)
-        self.tap.begin(list(refs), schedule, lanes, closing, seed)
+        self.tap.begin(list(refs), schedule, lanes, closing, seed, list(routes))
         self._lags.clear()
         return {"port": self.tap.port}
 

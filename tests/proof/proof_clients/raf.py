@@ -17,12 +17,15 @@ from galeproof import read
 from proof_clients.libraries import OnRequests
 from proof_clients.sound import PROFILE, READ, Failed, Sound
 
+DATES = {"RAF002": "a date is treated as seconds are"}
+
 # -- RAF001 ------------------------------------------------------------------------------------------
 
 class IgnoresRetryAfter(Sound):
     """The header is not looked at."""
 
     INVARIANTS, EXPECT = ("RAF001",), frozenset({"RAF001", "RAF004"})
+    MAY = DATES
 
     def obeyed(self, seconds):
         return 0.0
@@ -32,6 +35,7 @@ class CapsRetryAfter(Sound):
     """min(v, 1)."""
 
     INVARIANTS, EXPECT = ("RAF001",), frozenset({"RAF001", "RAF004"})
+    MAY = DATES
 
     def obeyed(self, seconds):
         return min(seconds, 1.0)
@@ -223,6 +227,7 @@ class RetriesEarly(Sound):
     """Falls back to its own backoff where Retry-After is over a threshold."""
 
     INVARIANTS, EXPECT = ("RAF004",), frozenset({"RAF001", "RAF004"})
+    MAY = DATES
 
     def obeyed(self, seconds):
         return seconds if seconds <= 3.2 else 0.0
@@ -232,6 +237,7 @@ class AtMostAMomentMore(Sound):
     """Adds at most half a second for what it is asked, as botocore's new mode adds five."""
 
     INVARIANTS, EXPECT = ("RAF004",), frozenset({"RAF001", "RAF004"})
+    MAY = DATES
 
     def obeyed(self, seconds):
         return min(seconds, 0.5)
@@ -241,4 +247,5 @@ class RetriesEarlyOnRequests(OnRequests):
     """RetriesEarly on requests."""
 
     INVARIANTS, EXPECT = ("RAF004",), frozenset({"RAF001", "RAF004"})
+    MAY = DATES
     obeyed = RetriesEarly.obeyed

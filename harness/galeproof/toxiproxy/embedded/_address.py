@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
+from typing import NamedTuple
 
-__all__ = ["AddressError", "bind", "port_of", "resolve", "split", "text_of"]
+__all__ = ["AddressError", "Where", "bind", "literal", "port_of", "resolve", "split", "text_of"]
+
+_WILDCARDS = ("", "0.0.0.0", "::")
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 class AddressError(Exception):
     """An address that cannot be understood or bound; the text is Go's."""
 
 
+class Where(NamedTuple):
+    """A resolved address: an IP ("" for all addresses), and a port."""
+
+    host: str
+    port: int
+
+
 def split(address: str) -> tuple[str, str]:
-    """Split ``host:port``; an IPv6 host may stand in brackets.
+    """Split ``host:port`` as Go's net.SplitHostPort; an IPv6 host stands in brackets.
 
     Raises:
-        AddressError: There is no port, or there are too many colons.
+        AddressError: There is no port, or a colon or bracket too many.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or (address.endswith("]") and address.startswith("[")):
-        raise AddressError(f"address {address}: missing port in address")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise AddressError(f"address {address}: too many colons in address")
+
+    def wrong(why: str) -> AddressError:
+        return AddressError(f"address {address}: {why}")
+
+    head, colon, port = address.rpartition(":")
+    if not colon:
+        raise wrong("missing port in address")
+    if address.startswith("["):
+        end = address.find("]")
+        if end < 0:
+            raise wrong("missing ']' in address")
+        if end + 1 == len(address):
+            raise wrong("missing port in address")
+        if end + 1 != len(head):
+            raise wrong("too many colons in address" if address[end + 1] == ":"
+                        else "missing port in address")
+        host, opened, closed = head[1:end], 1, end + 1
+    else:
+        if ":" in head:
+            raise wrong("too many colons in address")
+        host, opened, closed = head, 0, 0
+    if "[" in address[opened:]:
+        raise wrong("unexpected '[' in address")
+    if "]" in address[closed:]:
+        raise wrong("unexpected ']' in address")
     return host, port
 
 
@@ -34,25 +64,39 @@ def text_of(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def resolve(address: str) -> tuple[str, int]:
-    """Resolve a listen address to an IP ("" for all) and a port.
+def literal(host: str) -> socket.AddressFamily | None:
+    """The family of an IP address; None for a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError, UnicodeError):
+            continue
+        return family
+    return None
+
+
+async def resolve(address: str) -> Where:
+    """Resolve a listen address; only a name makes it wait.
 
     Raises:
         AddressError: The address is malformed, or its name is unknown.
     """
     if address == "":
-        return "", 0
+        return Where("", 0)
     host, service = split(address)
-    loop = asyncio.get_running_loop()
     port = port_of(service)
-    if host in ("", "0.0.0.0", "::"):
-        return host, port
+    family = literal(host)
+    if host in _WILDCARDS or family is socket.AF_INET:
+        return Where(host, port)
+    if family is socket.AF_INET6:
+        return Where(socket.inet_ntop(family, socket.inet_pton(family, host)), port)
+    loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError, ValueError):
         raise AddressError(f"lookup {host}: no such host") from None
     found.sort(key=lambda entry: entry[0] is not socket.AF_INET)
-    return str(found[0][4][0]), port
+    return Where(str(found[0][4][0]), port)
 
 
 def port_of(service: str) -> int:
@@ -63,23 +107,25 @@ def port_of(service: str) -> int:
     """
     if service == "":
         return 0
-    if service.isascii() and service.isdigit():
-        if int(service) > 65535:
+    if service.isascii() and _NUMBER.fullmatch(service):
+        number = int(service[:9])
+        if not 0 <= number <= 65535:
             raise AddressError(f"address {service}: invalid port")
-        return int(service)
+        return number
     try:
         return socket.getservbyname(service, "tcp")
-    except OSError:
+    except (OSError, UnicodeError, ValueError):
         raise AddressError(f"lookup tcp/{service}: unknown port") from None
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(where: Where) -> socket.socket:
     """Bind and listen; all addresses are one dual-stack socket where IPv6 exists.
 
     Raises:
         AddressError: The system refused, in its own words.
     """
-    wildcard = host in ("", "0.0.0.0", "::")
+    host, port = where
+    wildcard = host in _WILDCARDS
     families = [socket.AF_INET6 if ":" in host else socket.AF_INET]
     if wildcard:
         families = [socket.AF_INET6, socket.AF_INET]
@@ -93,7 +139,7 @@ def bind(host: str, port: int) -> socket.socket:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             any_host = "::" if family is socket.AF_INET6 else "0.0.0.0"
             sock.bind((any_host if wildcard else host, port))
-            sock.listen(1024)
+            sock.listen(4096)
             sock.setblocking(False)
         except OSError as caught:
             if sock is not None:

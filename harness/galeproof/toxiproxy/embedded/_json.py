@@ -1,22 +1,46 @@
-"""JSON as Go's encoding/json reads and writes it, as far as clients can tell."""
+"""JSON as Go's encoding/json reads it into structs: what is taken, what is refused."""
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NoReturn
 
-from galeproof.toxiproxy.embedded._proxy import Proxy
-from galeproof.toxiproxy.embedded._stage import Toxic
+__all__ = ["BadBody", "Members", "decode", "float32"]
 
-__all__ = ["BadBody", "boolean", "decode", "fields", "integers", "number", "proxy_text", "text",
-           "toxic_text", "toxics_text", "write"]
-
-_DECODER = json.JSONDecoder()
+_INTEGER = re.compile(r"-?[0-9]+")
 
 
 class BadBody(Exception):
     """A request body that does not fit; the text follows ``bad request body: ``."""
+
+
+class _Number(str):
+    """A number as it was written: 1000 is an integer, 1000.0 and 1e3 are none."""
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object as it was written: keys may come twice, in any case."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadBody(f"invalid character '{name[0]}' looking for beginning of value")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
+)
+
+
+def _one_byte(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "\ufffd", error.start + 1
+
+
+codecs.register_error("galeproof-each-byte", _one_byte)
 
 
 def decode(body: bytes) -> object:
@@ -25,127 +49,112 @@ def decode(body: bytes) -> object:
     Raises:
         BadBody: There is none.
     """
-    source = body.decode("utf-8", "replace").lstrip(" \t\r\n")
+    source = body.decode("utf-8", "galeproof-each-byte").lstrip(" \t\r\n")
     if not source:
         raise BadBody("EOF")
     try:
         return _DECODER.raw_decode(source)[0]
-    except (json.JSONDecodeError, RecursionError) as error:
-        at_end = isinstance(error, json.JSONDecodeError) and (
-            error.pos >= len(source.rstrip()) or error.msg.startswith("Unterminated")
-        )
+    except RecursionError:
+        raise BadBody("exceeded max depth") from None
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(source.rstrip()) or error.msg.startswith("Unterminated")
         raise BadBody("unexpected EOF" if at_end else "invalid character") from None
 
 
-def fields(value: object) -> Mapping[str, object]:
-    """The members of an object, keys in lower case, nulls left out.
-
-    Raises:
-        BadBody: It is no object.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise BadBody("json: cannot unmarshal value into an object")
-    return {str(key).lower(): item for key, item in value.items() if item is not None}
-
-
-def text(members: Mapping[str, object], key: str, default: str) -> str:
-    """A member that must be a string.
-
-    Raises:
-        BadBody: It is something else.
-    """
-    value = members.get(key, default)
-    if not isinstance(value, str):
-        raise BadBody(f"json: cannot unmarshal value into field {key} of type string")
-    return value
-
-
-def boolean(members: Mapping[str, object], key: str, default: bool) -> bool:
-    """A member that must be true or false.
-
-    Raises:
-        BadBody: It is something else.
-    """
-    value = members.get(key, default)
-    if not isinstance(value, bool):
-        raise BadBody(f"json: cannot unmarshal value into field {key} of type bool")
-    return value
-
-
-def number(members: Mapping[str, object], key: str, default: float) -> float:
-    """A member that must be a number, rounded to float32 as Toxiproxy keeps it.
-
-    Raises:
-        BadBody: It is something else, or too large.
-    """
-    value = members.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadBody(f"json: cannot unmarshal value into field {key} of type float32")
+def float32(text: str) -> float | None:
+    """Round to float32; None where it is out of range."""
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        return float(struct.unpack("f", struct.pack("f", float(text)))[0])
     except (OverflowError, struct.error):
-        raise BadBody(f"json: cannot unmarshal number into field {key} of type float32") from None
+        return None
 
 
-def integers(members: Mapping[str, object], known: Sequence[str]) -> dict[str, int]:
-    """The known members, which must be integers without fraction or exponent.
+class Members:
+    """The members of an object, by key in any case; nulls count as not given.
+
+    Args:
+        value: What `decode` gave, an object or null.
 
     Raises:
-        BadBody: One is something else.
+        BadBody: It is something else.
     """
-    found = {}
-    for key in known:
-        if key not in members:
-            continue
-        value = members[key]
-        if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
-            raise BadBody(f"json: cannot unmarshal value into field {key} of type int64")
-        found[key] = value
-    return found
+
+    def __init__(self, value: object) -> None:
+        if value is not None and not isinstance(value, _Pairs):
+            raise BadBody(f"json: cannot unmarshal {_kind(value)} into Go value of type object")
+        self._values: dict[str, list[object]] = {}
+        for key, item in value or ():
+            if item is not None:
+                self._values.setdefault(key.casefold(), []).append(item)
+
+    def text(self, key: str) -> str | None:
+        """A member that must be a string; None if it is not given.
+
+        Raises:
+            BadBody: It is something else.
+        """
+        found = None
+        for value in self._values.get(key, ()):
+            if not isinstance(value, str) or isinstance(value, _Number):
+                raise _misfit(value, key, "string")
+            found = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return found
+
+    def boolean(self, key: str) -> bool | None:
+        """A member that must be true or false; None if it is not given.
+
+        Raises:
+            BadBody: It is something else.
+        """
+        found = None
+        for value in self._values.get(key, ()):
+            if not isinstance(value, bool):
+                raise _misfit(value, key, "bool")
+            found = value
+        return found
+
+    def number(self, key: str) -> float | None:
+        """A member that must be a number, as a float32; None if it is not given.
+
+        Raises:
+            BadBody: It is something else, or too large.
+        """
+        found = None
+        for value in self._values.get(key, ()):
+            found = float32(value) if isinstance(value, _Number) else None
+            if found is None:
+                raise _misfit(value, key, "float32")
+        return found
+
+    def integers(self, known: Sequence[str]) -> dict[str, int]:
+        """The known members, which must be integers of 64 bits without fraction or exponent.
+
+        Raises:
+            BadBody: One is something else.
+        """
+        found = {}
+        for key in known:
+            for value in self._values.get(key, ()):
+                whole = isinstance(value, _Number) and len(value) < 32 and _INTEGER.fullmatch(value)
+                if not whole or not -(1 << 63) <= int(str(value)) < 1 << 63:
+                    raise _misfit(value, key, "int64")
+                found[key] = int(str(value))
+        return found
+
+    def objects(self, key: str) -> list[Members]:
+        """The members of this name, which must be objects.
+
+        Raises:
+            BadBody: One is something else.
+        """
+        return [Members(value) for value in self._values.get(key, ())]
 
 
-def write(value: object) -> str:
-    """Compact JSON with Go's escapes."""
-    out = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        out = out.replace(character, f"\\u{ord(character):04x}")
-    return out
+def _misfit(value: object, key: str, type_name: str) -> BadBody:
+    return BadBody(f"json: cannot unmarshal {_kind(value)} into Go struct field {key} "
+                   f"of type {type_name}")
 
 
-def toxic_text(toxic: Toxic) -> str:
-    """A toxic as the API answers it."""
-    return (
-        f'{{"attributes":{write(dict(toxic.attributes))},"name":{write(toxic.name)},'
-        f'"type":{write(toxic.kind.name)},"stream":{write(toxic.stream)},'
-        f'"toxicity":{_float32(toxic.toxicity)}}}'
-    )
-
-
-def toxics_text(toxics: Sequence[Toxic]) -> str:
-    """An array of toxics."""
-    return f"[{','.join(map(toxic_text, toxics))}]"
-
-
-def proxy_text(proxy: Proxy) -> str:
-    """A proxy as the API answers it, the accidental ``Logger`` included."""
-    return (
-        f'{{"name":{write(proxy.name)},"listen":{write(proxy.listen)},'
-        f'"upstream":{write(proxy.upstream)},"enabled":{write(proxy.enabled)},'
-        f'"Logger":{{}},"toxics":{toxics_text(proxy.all_toxics())}}}'
-    )
-
-
-def _float32(value: float) -> str:
-    """The shortest decimal that reads back as the same float32."""
-    for digits in range(1, 10):
-        short = f"{value:.{digits}g}"
-        if struct.pack("f", float(short)) == struct.pack("f", value):
-            break
-    size = abs(float(short))
-    if size and not 1e-6 <= size < 1e21:
-        mantissa, _, exponent = f"{float(short):.{digits - 1}e}".partition("e")
-        return f"{mantissa}e{exponent[0] if exponent[0] == '-' else '+'}{exponent[1:].lstrip('0')}"
-    fixed = f"{float(short):.15f}".rstrip("0").rstrip(".")
-    return fixed
+def _kind(value: object) -> str:
+    names = {_Number: "number", str: "string", bool: "bool", _Pairs: "object", list: "array"}
+    return names.get(type(value), "value")

@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from random import Random
-from typing import Protocol
 
-from galeproof.faults.toxics import Chunk
-from galeproof.toxiproxy.embedded._stage import Stage, Toxic
+from galeproof.faults.toxics import Chunk, End
+from galeproof.toxiproxy.embedded._endpoint import Endpoint
+from galeproof.toxiproxy.embedded._stage import Stage
+from galeproof.toxiproxy.embedded._toxic import Toxic
+from galeproof.toxiproxy.embedded._traffic import Flow
 
 __all__ = ["Link"]
 
-_READ_MAX = 32 * 1024
-
-
-class _Peer(Protocol):
-    """An end of the connection, as a link sees it."""
-
-    @property
-    def congested(self) -> bool: ...
-    def write(self, data: bytes) -> None: ...
-    def close_after_flush(self) -> None: ...
-    def hold(self, held: bool) -> None: ...
-
 
 class Link:
-    """Carries bytes one way. With no toxic it writes straight to the destination.
+    """Carries bytes one way. With no toxic the source writes straight to the destination.
 
     Also the last member of its own chain: it takes what the last stage hands on.
+
+    Args:
+        source: Where bytes come from.
+        sink: Where they go.
+        loop: Its clock and timers.
+        seed: Names this link's sources of chance.
     """
 
     def __init__(
-        self, source: _Peer, sink: _Peer, loop: asyncio.AbstractEventLoop, rng: Random
+        self, source: Endpoint, sink: Endpoint, loop: asyncio.AbstractEventLoop, seed: str
     ) -> None:
         self.stages: list[Stage] = []
+        self.toxic = False
+        self.flow = Flow()
+        self.broken = False
         self.other: Link
         self._source = source
         self._sink = sink
         self._loop = loop
-        self._rng = rng
+        self._seed = seed
         self._ended = False
         self._finished = False
 
@@ -50,53 +48,69 @@ class Link:
 
     def start(self, toxics: Sequence[Toxic]) -> None:
         """Build the chain of a new connection."""
-        self.stages = [Stage(toxic, self._loop, self._rng) for toxic in toxics]
+        self.stages = [self._stage(toxic) for toxic in toxics]
         self._chain()
         for stage in self.stages:
             stage.start()
 
+    def passed(self, count: int) -> None:
+        """Count what the source wrote straight to the destination."""
+        self.flow.received += count
+        self.flow.sent += count
+        if self._sink.congested:
+            self._source.hold(True)
+
     def feed(self, data: bytes) -> None:
-        """Take bytes from the source."""
+        """Take one read of the source into the chain."""
+        self.flow.received += len(data)
         if self._finished or self._ended:
             return
-        if not self.stages:
-            self._sink.write(data)
-            return
-        now_ns = int(self._loop.time() * 1e9)
-        for start in range(0, len(data), _READ_MAX):
-            # A removal inside put() may empty the chain, never within this loop.
-            self.stages[0].put(Chunk(data[start : start + _READ_MAX], now_ns))
+        self.stages[0].put(Chunk(data, int(self._loop.time() * 1e9)))
         self.pump()
 
-    def source_ended(self) -> None:
-        """Take the end of the source's stream: by EOF, error or our own close."""
-        if self._ended:
-            return
-        self._ended = True
-        if self.stages:
-            self.stages[0].end()
-        else:
-            self.end()
+    def source_ended(self, how: End) -> None:
+        """Take the end of the source's stream: by EOF, reset or our own close."""
+        if not self._ended:
+            self._ended = True
+            first: Stage | Link = self.stages[0] if self.stages else self
+            first.end(how)
+        if self._source.read_ended and self._sink.read_ended:
+            for link in (self, self.other):
+                for stage in list(link.stages):
+                    stage.let_go()
 
     def put(self, chunk: Chunk) -> None:
         """Write what came out of the chain."""
         if not self._finished:
+            self.flow.sent += len(chunk.data)
             self._sink.write(chunk.data)
 
-    def end(self) -> None:
-        """Close the destination; what it would still send is not read any more."""
-        if not self._finished:
-            self._finished = True
-            self._sink.close_after_flush()
-            self.other.source_ended()
+    def end(self, how: End) -> None:
+        """End the destination; but for a half-close, what it would still send is not read."""
+        if self._finished:
+            return
+        self._finished = True
+        if how is End.HALF and not self.other._finished:
+            self._sink.end_writing()
+            return
+        if how is End.RESET:
+            for side in (self._sink, self._source):
+                side.reset_on_close()
+            self._source.close_after_flush()
+        self._sink.close_after_flush()
+        if self.other._finished:
+            self._source.close_after_flush()  # it was only half-closed
+        self.other.source_ended(End.CLOSE)
 
-    def cancel(self) -> None:
+    def sink_lost(self) -> None:
         """Stop: the destination is gone."""
+        self.broken = self.broken or not self._finished
         self._finished = True
         for stage in self.stages:
             stage.cancel()
+        self._source.hold(False)  # so that its end is seen
 
-    def room(self) -> None:
+    def sink_has_room(self) -> None:
         """Go on after the destination has room again."""
         (self.stages[-1] if self.stages else self).pump()
 
@@ -107,7 +121,7 @@ class Link:
 
     def add(self, toxic: Toxic) -> None:
         """Append a toxic to a live chain."""
-        stage = Stage(toxic, self._loop, self._rng)
+        stage = self._stage(toxic)
         self.stages.append(stage)
         self._chain()
         if self._ended and len(self.stages) == 1:
@@ -143,6 +157,9 @@ class Link:
         if index >= 0:
             self.stages[index].restart()
 
+    def _stage(self, toxic: Toxic) -> Stage:
+        return Stage(toxic, self._loop, f"{self._seed}/{toxic.name}")
+
     def _chain(self) -> None:
         before: Stage | Link = self
         for stage in self.stages:
@@ -151,3 +168,4 @@ class Link:
             if isinstance(before, Stage):
                 before.next = stage
             before = stage
+        self.toxic = bool(self.stages)

@@ -4,96 +4,102 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from random import Random
 
-from galeproof.toxiproxy.embedded._address import (
-    AddressError,
-    bind,
-    port_of,
-    resolve,
-    split,
-    text_of,
-)
-from galeproof.toxiproxy.embedded._connection import Connection, Endpoint
-from galeproof.toxiproxy.embedded._stage import Toxic
+from galeproof.toxiproxy.embedded._address import Where, bind, text_of
+from galeproof.toxiproxy.embedded._connection import Connection
+from galeproof.toxiproxy.embedded._dial import Dial
+from galeproof.toxiproxy.embedded._endpoint import Room
+from galeproof.toxiproxy.embedded._toxic import Toxic
+from galeproof.toxiproxy.embedded._traffic import Flow, Ledger, Series, Traffic, count
 
-__all__ = ["Proxy"]
+__all__ = ["Proxy", "Shared"]
 
-_DIAL_TIMEOUT_S = 30.0
+_ACCEPT_MAX = 64
+_OUT_OF_FILES_S = 0.1
+
+
+class Shared:
+    """What the proxies of one server share.
+
+    Args:
+        seed: Of all chance in the server.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.room = Room()
+        self.ledger = Ledger()
 
 
 class Proxy:
-    """A named listener that forwards to one upstream address."""
+    """A named listener that forwards to one upstream address.
 
-    def __init__(
-        self, name: str, listen: str, upstream: str, rng_of: Callable[[str, int], Random]
-    ) -> None:
+    Nothing here waits: a name was looked up before, so that no change is seen half done.
+    """
+
+    def __init__(self, name: str, listen: str, upstream: str, shared: Shared) -> None:
         self.name = name
         self.listen = listen
         self.upstream = upstream
         self.enabled = False
         self.toxics: dict[str, list[Toxic]] = {"upstream": [], "downstream": []}
+        self.traffic = Traffic()
+        self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._rng_of = rng_of
-        self._accepted = 0
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._connections: set[Connection] = set()
-        self._dials: dict[asyncio.Task[None], Endpoint] = {}
+        self._dials: dict[Dial, socket.socket] = {}
 
-    async def start(self) -> None:
-        """Listen.
+    def start(self, where: Where) -> None:
+        """Listen, unless it does.
 
         Raises:
-            AddressError: The address is bad or busy.
+            AddressError: The address is busy or not ours.
         """
-        try:
-            host, port = await resolve(self.listen)
-        except AddressError as error:
-            raise AddressError(f"listen tcp: {error}") from None
         if self.enabled:
             return
-        sock = bind(host, port)
+        self._listener = sock = bind(where)
         bound = sock.getsockname()
-        self._server = await self._loop.create_server(self._accept, sock=sock, backlog=1024)
+        self._loop.add_reader(sock.fileno(), self._accept)
         self.listen = text_of(str(bound[0]), int(bound[1]))
         self.enabled = True
 
     def stop(self) -> None:
         """Close the listener and every connection at once."""
         self.enabled = False
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task, client in list(self._dials.items()):
-            task.cancel()
-            client.drop()
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+        for dial, client in list(self._dials.items()):
+            dial.cancel()
+            client.close()
+        self._dials.clear()
         for connection in list(self._connections):
             connection.drop()
-        self._connections.clear()
 
-    async def differs(self, listen: str, upstream: str) -> bool:
-        """True if an update to these addresses needs a restart.
+    def differs(self, where: Where, upstream: str) -> bool:
+        """True if an update to these addresses needs a restart."""
+        return self.upstream != upstream or self.listen != text_of(*where)
 
-        Raises:
-            AddressError: The new listen address is bad.
-        """
-        host, port = await resolve(listen)
-        return self.upstream != upstream or self.listen != text_of(host, port)
-
-    async def update(self, listen: str, upstream: str, enabled: bool) -> None:
+    def update(self, listen: str, where: Where, upstream: str, enabled: bool) -> None:
         """Change addresses and state; toxics are kept.
 
+        Args:
+            listen: The address as it was given.
+            where: What it resolves to.
+            upstream: Where to dial.
+            enabled: Whether it should listen.
+
         Raises:
-            AddressError: The new listen address is bad or busy; the proxy is then disabled.
+            AddressError: The new address is busy or not ours; the proxy is then disabled.
         """
-        same_text = listen == self.listen and upstream == self.upstream
-        if not same_text and await self.differs(listen, upstream):
+        if self.differs(where, upstream):
             self.stop()
             self.listen, self.upstream = listen, upstream
-        if enabled and not self.enabled:
-            await self.start()
-        elif not enabled and self.enabled:
+        if enabled:
+            self.start(where)
+        elif self.enabled:
             self.stop()
 
     def find(self, name: str) -> Toxic | None:
@@ -105,11 +111,12 @@ class Proxy:
         return [*self.toxics["upstream"], *self.toxics["downstream"]]
 
     def add(self, toxic: Toxic) -> None:
-        """Append a toxic, on live connections too."""
+        """Append a toxic; on live connections too, unless it is for the first ones to come."""
         stream = toxic.stream.lower()
         self.toxics[stream].append(toxic)
-        for connection in list(self._connections):
-            connection.links[stream].add(toxic)
+        if not toxic.limited:
+            for connection in list(self._connections):
+                connection.links[stream].add(toxic)
 
     def changed(self, toxic: Toxic) -> None:
         """Make live connections follow a changed toxic."""
@@ -123,38 +130,74 @@ class Proxy:
         for connection in list(self._connections):
             connection.links[stream].remove(toxic)
 
-    def _accept(self) -> Endpoint:
-        client = Endpoint(self._loop)
-        client.on_made = self._dial_for
-        return client
+    @property
+    def open(self) -> int:
+        """How many connections are open, those still dialling included."""
+        return len(self._connections) + len(self._dials)
 
-    def _dial_for(self, client: Endpoint) -> None:
-        number = self._accepted
-        self._accepted += 1
-        task = self._loop.create_task(self._dial(client, number))
-        self._dials[task] = client
-        task.add_done_callback(lambda done: self._dials.pop(done, None))
+    def flow(self, stream: str) -> Flow:
+        """The bytes of one direction, live connections included."""
+        total = self.traffic.flows[stream]
+        flows = [connection.links[stream].flow for connection in self._connections]
+        return Flow(total.received + sum(flow.received for flow in flows),
+                    total.sent + sum(flow.sent for flow in flows))
 
-    async def _dial(self, client: Endpoint, number: int) -> None:
-        """Connect upstream, each client on its own, then start the links."""
-        server = Endpoint(self._loop)
-        try:
-            host, port = split(self.upstream)
-            async with asyncio.timeout(_DIAL_TIMEOUT_S):
-                await self._loop.create_connection(
-                    lambda: server, host or "localhost", port_of(port),
-                    family=socket.AF_UNSPEC,
-                )
-        except asyncio.CancelledError:
-            # The proxy stopped; the dial may have been done in the same turn.
-            if hasattr(server, "transport"):
-                server.drop()
-            raise
-        except (AddressError, OSError):
-            # As Toxiproxy: FIN, or the kernel's RST where the client had sent bytes.
-            if not client.lost:
-                client.transport.abort()
-            return
-        connection = Connection(client, server, self._loop, self._rng_of(self.name, number))
+    def _accept(self) -> None:
+        listener = self._listener
+        for _ in range(_ACCEPT_MAX):
+            if listener is None or listener is not self._listener:
+                return
+            try:
+                client, _address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no file descriptor left: others may close theirs
+                self._loop.remove_reader(listener.fileno())
+                self._loop.call_later(_OUT_OF_FILES_S, self._accept_again, listener)
+                return
+            client.setblocking(False)
+            self._dial(client)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if listener is self._listener:
+            self._loop.add_reader(listener.fileno(), self._accept)
+
+    def _dial(self, client: socket.socket) -> None:
+        self.traffic.accepted += 1
+        series = Series(self.name, self.listen, self.upstream)
+        count(self._shared.ledger.connections, series)
+        seed = f"{self._shared.seed}/{self.name}/{self.traffic.accepted}"
+
+        def done(server: socket.socket | None) -> None:
+            self._dials.pop(dial, None)
+            if server is None:
+                # As Toxiproxy: FIN, or the kernel's RST where the client had sent bytes.
+                client.close()
+                self.traffic.refused += 1
+                count(self._shared.ledger.refused, series)
+            else:
+                self._connect(client, server, seed, series)
+
+        dial = Dial(self._loop, done)
+        self._dials[dial] = client
+        dial.begin(self.upstream)
+
+    def _connect(
+        self, client: socket.socket, server: socket.socket, seed: str, series: Series
+    ) -> None:
+        connection = Connection(client, server, self._loop, self._shared.room, seed)
+
+        def done() -> None:
+            self._connections.discard(connection)
+            ledger = self._shared.ledger
+            for stream, link in connection.links.items():
+                flow, total = link.flow, self.traffic.flows[stream]
+                total.received += flow.received
+                total.sent += flow.sent
+                labels = Series(series.proxy, series.listener, series.upstream, stream)
+                count(ledger.received, labels, flow.received)
+                if not link.broken:
+                    count(ledger.sent, labels, flow.sent)
+
         self._connections.add(connection)
-        connection.start(self.toxics, lambda: self._connections.discard(connection))
+        connection.start(self.toxics, done)

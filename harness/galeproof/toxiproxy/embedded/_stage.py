@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from galeproof.faults.toxics import TOXICS, Chunk, Plan, State, Step, ToxicType
+from galeproof.faults.toxics import TOXICS, Chunk, End, Plan, State, Step
+from galeproof.toxiproxy.embedded._toxic import Toxic
 
-__all__ = ["Stage", "Toxic"]
+__all__ = ["Stage"]
 
 _NOOP = TOXICS["noop"]
-
-
-@dataclass(slots=True)
-class Toxic:
-    """A toxic as the control API knows it; shared by all links of its proxy."""
-
-    name: str
-    kind: ToxicType
-    stream: str
-    toxicity: float
-    attributes: Mapping[str, int]
+_UNUSED = Random(0)
 
 
 class _Next(Protocol):
@@ -33,7 +22,7 @@ class _Next(Protocol):
     @property
     def full(self) -> bool: ...
     def put(self, chunk: Chunk) -> None: ...
-    def end(self) -> None: ...
+    def end(self, how: End) -> None: ...
 
 
 class _Before(Protocol):
@@ -46,19 +35,25 @@ class Stage:
     """The place of one toxic in one link's chain.
 
     Nothing here waits or blocks: `pump` does what is due and arms at most one timer.
+
+    Args:
+        toxic: What to interpret.
+        loop: Its clock and timers.
+        seed: Names this stage's own source of chance.
     """
 
-    def __init__(self, toxic: Toxic, loop: asyncio.AbstractEventLoop, rng: Random) -> None:
+    def __init__(self, toxic: Toxic, loop: asyncio.AbstractEventLoop, seed: str) -> None:
         self.toxic = toxic
         self.next: _Next
         self.before: _Before
         self._loop = loop
-        self._rng = rng
+        self._seed = seed
+        self._dice: Random | None = None
         self._state = State()
         self._queue: deque[Chunk] = deque()
         self._steps: deque[Step] = deque()
         self._idle = False
-        self._ended = False
+        self._ended: End | None = None
         self._end_planned = False
         self._closed = False
         self._pumping = False
@@ -72,26 +67,28 @@ class Stage:
 
     def start(self) -> None:
         """Roll the toxicity and begin."""
-        roll = self._rng.getrandbits(24) / (1 << 24)
-        self._kind = self.toxic.kind if roll < self.toxic.toxicity else _NOOP
+        self._kind = self.toxic.kind if self._rolled() else _NOOP
         self._load(self._kind.on_start(self._state, self.toxic.attributes, self._now_ns()))
         self.pump()
 
     def put(self, chunk: Chunk) -> None:
         """Take a chunk in."""
-        if not self._closed and not self._ended:
+        if not self._closed and self._ended is None:
             self._queue.append(chunk)
             self.pump()
 
-    def end(self) -> None:
+    def end(self, how: End) -> None:
         """Take the end of the stream in."""
-        self._ended = True
-        self.pump()
+        if self._ended is None:
+            self._ended = how
+            self.pump()
 
     def restart(self) -> None:
         """Interrupt: what is in flight goes out at once, the rest under a new roll."""
         if self._closed or self.busy_to_the_end:
             return
+        if self._kind.holds:
+            self._take_back()
         self._flush()
         self._end_planned = False
         if not self._closed:
@@ -107,8 +104,15 @@ class Stage:
         queue, self._queue = self._queue, deque()
         for chunk in queue:
             self.next.put(chunk)
-        if self.toxic.kind.closes_when_removed or self._ended:
-            self._close()
+        if self._ended is not None:
+            self._close(self._ended)
+        elif self.toxic.kind.closes_when_removed:
+            self._close(End.CLOSE)
+
+    def let_go(self) -> None:
+        """End now what is held back for ever: both peers have ended."""
+        if self._kind.holds and self._ended is not None and not self._closed:
+            self._close(self._ended)
 
     def cancel(self) -> None:
         """Forget everything; nothing is passed on any more."""
@@ -135,7 +139,7 @@ class Stage:
             self.before.pump()
 
     def _advance(self) -> bool:
-        if not self._steps or (self._idle and (self._queue or self._ended)):
+        if not self._steps or (self._idle and (self._queue or self._ended is not None)):
             return self._take()
         step = self._steps[0]
         if step.at_ns is None:
@@ -152,8 +156,8 @@ class Stage:
             self._state.late_ns = now_ns - step.at_ns
         if step.data:
             self.next.put(Chunk(step.data, step.stamp_ns))
-        if step.close:
-            self._close()
+        if step.close is not None:
+            self._close(step.close)
         return True
 
     def _take(self) -> bool:
@@ -161,11 +165,12 @@ class Stage:
         now_ns, attributes = self._now_ns(), self.toxic.attributes
         if self._queue:
             chunk = self._queue.popleft()
-            self._load(self._kind.on_chunk(self._state, attributes, chunk, now_ns, self._rng))
+            dice = self._rng() if self._kind.draws else _UNUSED
+            self._load(self._kind.on_chunk(self._state, attributes, chunk, now_ns, dice))
             return True
-        if self._ended and not self._end_planned:
+        if self._ended is not None and not self._end_planned:
             self._end_planned = True
-            self._load(self._kind.on_end(self._state, attributes, now_ns))
+            self._load(self._kind.on_end(self._state, attributes, self._ended, now_ns))
             return True
         return False
 
@@ -183,16 +188,35 @@ class Stage:
         for step in steps:
             if step.data:
                 self.next.put(Chunk(step.data, step.stamp_ns))
-        if not idle and not self._end_planned and any(step.close for step in steps):
-            self._close()
+        cut = next((step.close for step in steps if step.close is not None), None)
+        if not idle and not self._end_planned and cut is not None:
+            self._close(cut)
+
+    def _take_back(self) -> None:
+        """Put what is held back in front of the queue again."""
+        held = [Chunk(step.data, step.stamp_ns) for step in self._steps if step.data]
+        self._queue.extendleft(reversed(held))
+        self._load(Plan())
 
     def _fire(self) -> None:
         self._timer = None
         self.pump()
 
-    def _close(self) -> None:
+    def _close(self, how: End) -> None:
         self.cancel()
-        self.next.end()
+        self.next.end(how)
+
+    def _rolled(self) -> bool:
+        toxicity = self.toxic.toxicity
+        if toxicity >= 1:
+            return True
+        return toxicity > 0 and self._rng().getrandbits(24) / (1 << 24) < toxicity
+
+    def _rng(self) -> Random:
+        # Made when first needed: to seed one costs more than the rest of a connection.
+        if self._dice is None:
+            self._dice = Random(self._seed)
+        return self._dice
 
     def _now_ns(self) -> int:
         return int(self._loop.time() * 1e9)
