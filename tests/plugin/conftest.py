@@ -35,6 +35,9 @@ class BillingClient:
         raise RuntimeError("no invoice after 3 attempts")
 '''
 ADAPTER = '''
+import random
+
+import anyio
 import httpx
 
 from galeproof import read, write
@@ -60,6 +63,7 @@ class Billing:
 
     async def send(self, method, ref):
         for attempt in range(3):
+            await anyio.sleep(attempt and random.uniform(0.03, 0.09) * attempt)
             try:
                 answer = await self.client.request(
                     method, f"/invoices/{ref}",

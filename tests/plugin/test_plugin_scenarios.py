@@ -147,7 +147,7 @@ def test_a_files_finding_fails_its_item_only(inner):
     inner.scenario("lost")
     result = inner.run()
     assert {"passed": 2, "failed": 1} == result.parseoutcomes()
-    result.stdout.fnmatch_lines(["FAIL*IDM002*", "*replay: galeproof run *lost*--seed*",
+    result.stdout.fnmatch_lines(["FAIL*IDM002*", "*replay: galeproof replay *IDM002",
                                  "*attempt 1: POST*<- rst after effect*", "FAILED*lost.yaml::IDM002*"])
 
 

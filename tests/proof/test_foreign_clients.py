@@ -13,18 +13,19 @@ from foreign_clients import CLIENTS, judge_all
 DOCUMENT = HERE.parent.parent / "docs" / "foreign-clients.md"
 FOUND = {
     "requests": {
-        "IDM004": "PASS", "IDM007": "PASS", "SEC002": "FAIL", "SEC004": "FAIL",
-        "IDM001": "PASS", "IDM002": "UNKNOWN not_exercised", "RAF001": "PASS", "RTY001": "PASS",
-        "RTY003": "PASS", "SEC001": "PASS", "TMO002": "UNKNOWN undeclared",
-        "TMO006": "UNKNOWN undeclared"},
+        "IDM001": "PASS", "IDM002": "UNKNOWN not_exercised", "IDM004": "PASS", "IDM007": "PASS",
+        "RAF001": "PASS", "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS",
+        "RTY007": "PASS", "SEC001": "PASS", "SEC002": "FAIL", "SEC004": "FAIL",
+        "TMO002": "UNKNOWN undeclared", "TMO006": "UNKNOWN undeclared"},
     "openai": {
-        "IDM004": "FAIL", "IDM007": "FAIL", "SEC002": "PASS", "SEC004": "FAIL",
-        "IDM001": "FAIL", "IDM002": "UNKNOWN undeclared", "RAF001": "PASS", "RTY001": "PASS",
-        "RTY003": "PASS", "SEC001": "PASS", "TMO002": "PASS", "TMO006": "UNKNOWN undeclared"},
+        "IDM001": "FAIL", "IDM002": "UNKNOWN undeclared", "IDM004": "FAIL", "IDM007": "FAIL",
+        "RAF001": "PASS", "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS",
+        "RTY007": "PASS", "SEC001": "PASS", "SEC002": "PASS", "SEC004": "FAIL", "TMO002": "PASS",
+        "TMO006": "UNKNOWN undeclared", "TMO008": "PASS"},
     "stripe": {
-        "IDM004": "PASS", "IDM007": "PASS", "SEC002": "PASS", "SEC004": "PASS",
-        "IDM001": "PASS", "IDM002": "PASS", "RAF001": "FAIL", "RTY001": "PASS",
-        "RTY003": "PASS", "SEC001": "PASS", "TMO006": "UNKNOWN undeclared"},
+        "IDM001": "PASS", "IDM002": "PASS", "IDM004": "PASS", "IDM007": "PASS", "RAF001": "FAIL",
+        "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS", "RTY007": "PASS",
+        "SEC001": "PASS", "SEC002": "PASS", "SEC004": "PASS", "TMO006": "UNKNOWN undeclared"},
 }
 
 

@@ -19,14 +19,19 @@ from pathlib import Path
 
 from galeproof.errors import EngineError
 
-__all__ = ["VERSION", "RunningServer", "build_server", "cache_dir", "find_server", "start_server",
-           "version_of"]
+__all__ = ["VERSION", "RunningServer", "build_server", "cache_dir", "find_server", "install_server",
+           "start_server", "version_of"]
 
 VERSION = "2.12.0"
 
 _PACKAGE = f"github.com/Shopify/toxiproxy/v2/cmd/server@v{VERSION}"
 _VERSION_FLAG = f"-X github.com/Shopify/toxiproxy/v2.Version={VERSION}"
+_OTHER_WAYS = (
+    "put a toxiproxy-server on PATH, or give the URL of a running one (--engine http://HOST:8474), "
+    "or run: docker compose -f docker-compose.toxiproxy.yml up -d"
+)
 _START_S = 5.0
+_START_TRIES = 3
 _PR_SET_PDEATHSIG = 1
 
 
@@ -114,6 +119,31 @@ def build_server(go: str, target: Path | None = None) -> Path:
     return final
 
 
+def install_server() -> Path:
+    """Build the pinned Toxiproxy into `cache_dir`, unless it is there.
+
+    Returns:
+        The path of the binary.
+
+    Raises:
+        EngineError: Go is missing (the message names three other ways), it failed, or what it
+            built is not the pinned version.
+    """
+    path = cache_dir() / "toxiproxy-server"
+    with contextlib.suppress(EngineError):
+        if path.is_file() and version_of(str(path)) == VERSION:
+            return path
+    go = shutil.which("go")
+    if go is None:
+        raise EngineError(f"Go is not on PATH, so Toxiproxy {VERSION} cannot be built; instead: "
+                          f"{_OTHER_WAYS}; without any, the embedded engine is used")
+    built = build_server(go)
+    version = version_of(str(built))
+    if version != VERSION:
+        raise EngineError(f"{built} says that it is {version}, not {VERSION}")
+    return built
+
+
 async def start_server(path: str, log_path: Path) -> RunningServer:
     """Start a server on a free loopback port and wait until it answers.
 
@@ -124,6 +154,17 @@ async def start_server(path: str, log_path: Path) -> RunningServer:
     Raises:
         EngineError: It did not run, or did not answer within 5 s.
     """
+    for _ in range(_START_TRIES - 1):
+        with contextlib.suppress(_EndedAtOnceError):  # another took the port meanwhile
+            return await _start_once(path, log_path)
+    return await _start_once(path, log_path)
+
+
+class _EndedAtOnceError(EngineError):
+    """The server ended before it answered."""
+
+
+async def _start_once(path: str, log_path: Path) -> RunningServer:
     port = _free_port()
     try:
         with log_path.open("ab") as log:
@@ -138,7 +179,8 @@ async def start_server(path: str, log_path: Path) -> RunningServer:
         async with asyncio.timeout(_START_S):
             while not await _answers(port):
                 if process.returncode is not None:
-                    raise EngineError(f"{path} ended at once ({process.returncode}); see {log_path}")
+                    raise _EndedAtOnceError(
+                        f"{path} ended at once ({process.returncode}); see {log_path}")
                 await asyncio.sleep(0.01)
     except TimeoutError:
         await server.stop()

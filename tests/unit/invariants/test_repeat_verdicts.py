@@ -169,7 +169,7 @@ def test_waits_that_the_provider_asked_for_are_no_scale(gale_words):
 
 @pytest.mark.parametrize(("gaps", "expected"), [
     ([1, 1], FAIL), ([1, 2, 1], FAIL), ([1, 300], PASS), ([300, 400], PASS),
-    ([1, 2, 300, 400, 500], PASS), ([1, 2, 300, 400], FAIL), ([6, 6], PASS)])
+    ([1, 2, 300, 400, 500], PASS), ([1, 2, 300, 400], FAIL), ([30, 30], PASS)])
 def test_more_than_one_immediate_retry_is_a_hot_loop(gale_words, gaps, expected):
     """Two in an operation, and half of all gaps; one is no more than a note."""
     assert expected == gale_words.told(_storm(gale_words, gaps), "RTY006", max_attempts=9)
@@ -185,6 +185,15 @@ def test_a_hot_loop_fails_alone_and_asks_for_reruns(gale_words):
 def test_one_immediate_retry_is_told_in_the_note(gale_words):
     """Info: urllib3 always makes its first retry at once."""
     assert "50%" in gale_words.verdicts(_storm(gale_words, [1, 300]), **PROFILE)["RTY006"].note
+
+
+def test_a_client_that_is_late_itself_shows_no_wait(gale_words):
+    """Forty milliseconds from call to wire: gaps of thirty are no backoff, gaps of 300 are."""
+    for gap, expected in ((30, unknown("noise")), (300, PASS)):
+        storm = gale_words.Storm(("503", "503")).start().wait(40)
+        for _ in range(3):
+            storm.request("503").answer(503).wait(gap)
+        assert expected == gale_words.told(storm.end("failed").history(), "RTY006", **PROFILE)
 
 
 def test_a_fiftieth_of_a_long_base_is_immediate_too(gale_words):

@@ -31,7 +31,8 @@ def check(case: Case) -> Verdict:
 
     Use instead: exponential backoff with jitter from the first retry on.
 
-    When it is unknown: no operation was retried twice (not_exercised).
+    When it is unknown: no operation was retried twice (not_exercised); the client itself takes so
+    long from call to wire that a retry without any wait would look like these (noise).
 
     Full jitter draws a gap below 5 ms now and then: so all gaps are judged together, and it takes
     half of them and an operation with two.
@@ -53,8 +54,25 @@ def check(case: Case) -> Verdict:
                             + ", ".join(f"{g.hi_s * 1000:.1f}" for g in gaps[:8]) + " ms", _MEND)
                     for o, gaps, hot in hot_ones]
         return _TELL.failed(case, findings, observed=most, limit=1, timing=True)
+    slow_s = _call_to_wire_s(case)
+    if _hidden([gaps for _, gaps, _ in counted], at_once_s + slow_s):
+        return _TELL.unknown(case, "noise", f"{slow_s * 1000:.0f} ms from call to wire hide whether "
+                             "anything waits", observed=most, limit=1)
     note = f"{share:.0%} of all retries at once" if most else ""
     return _TELL.passed(case, len(counted), observed=most, limit=1, note=note)
+
+
+def _call_to_wire_s(case: Case) -> float:
+    """How long nine in ten first attempts took from their call to the wire at most."""
+    took = sorted((o.attempts[0].start_lo_ns - o.start.lo_ns) / 1e9
+                  for o in case.sound() if o.attempts)
+    return max(0.0, took[len(took) * 9 // 10]) if took else 0.0
+
+
+def _hidden(gaps: list[list[Gap]], within_s: float) -> bool:
+    """Whether gaps so short would make a hot loop."""
+    hot = [sum(gap.hi_s < within_s for gap in found) for found in gaps]
+    return max(hot) >= 2 and sum(hot) >= _SHARE * sum(map(len, gaps))
 
 
 def _quick(operation: Operation) -> list[Gap]:

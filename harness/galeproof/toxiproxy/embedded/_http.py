@@ -103,7 +103,8 @@ class HttpClient(asyncio.Protocol):
                     self._refuse(413, "")
                     return
             elif isinstance(event, h11.EndOfMessage):
-                self._timer = self._timer and self._timer.cancel()
+                if self._timer is not None:
+                    self._timer.cancel()
                 self.transport.pause_reading()
                 self._task = self._loop.create_task(self._respond())
             else:
@@ -131,7 +132,7 @@ class HttpClient(asyncio.Protocol):
             self._loop.call_exception_handler(
                 {"message": f"{request.method!r} {request.target!r} failed", "exception": error})
             answer = failure(500, f"internal error: {type(error).__name__}")
-        self._send(answer)
+        self._send(answer, with_body=request.method != b"HEAD")
         self._task = None
         if self.transport.is_closing():
             return
@@ -152,11 +153,10 @@ class HttpClient(asyncio.Protocol):
             return refusal
         return await self._api.call(found.action, bytes(self._body), found.query, *found.names)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Answer, *, with_body: bool) -> None:
         body = answer.body.encode("utf-8", "replace")
-        headers = list(answer.headers)
-        if answer.content_type is not None:
-            headers.append(("Content-Type", answer.content_type))
+        headers = [("Content-Type", answer.content_type)] if answer.content_type else []
+        headers += answer.headers
         if answer.matched:
             token = "".join(secrets.choice(_ALPHABET) for _ in range(20))
             headers.append(("X-Toxiproxy-Request-Id", token))
@@ -165,7 +165,7 @@ class HttpClient(asyncio.Protocol):
             headers.append(("Content-Length", str(len(body))))
         out = self._http.send(h11.Response(status_code=answer.status, headers=headers,
                                            reason=_REASONS.get(answer.status, ""))) or b""
-        if body:
+        if body and with_body:
             out += self._http.send(h11.Data(data=body)) or b""
         out += self._http.send(h11.EndOfMessage()) or b""
         if not self.transport.is_closing():

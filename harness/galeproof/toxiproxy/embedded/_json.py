@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -64,9 +65,10 @@ def decode(body: bytes) -> object:
 def float32(text: str) -> float | None:
     """Round to float32; None where it is out of range."""
     try:
-        return float(struct.unpack("f", struct.pack("f", float(text)))[0])
-    except (OverflowError, struct.error):
+        value = float(struct.unpack("f", struct.pack("f", float(text)))[0])
+    except OverflowError:
         return None
+    return value if math.isfinite(value) else None
 
 
 class Members:
