@@ -128,3 +128,18 @@ def test_giving_up_counts_only_for_a_client_that_retries_that_status(gale_words)
     history = storm.request("429").answer(429, {"Retry-After": "2"}).end("failed").history()
     assert gale_words.told(history, "RAF001", retry_on=[429], retry_after_max_s=1.0) == PASS
     assert gale_words.told(history, "RAF001") == ("UNKNOWN", "not_exercised")
+
+
+def test_two_failures_are_not_promised_where_no_cap_is_declared(gale_words):
+    """The statement says one transient failure: two may use up what nobody declared."""
+    words = gale_words.Storm(("503", "503", "ok"), spoiled=2).start()
+    history = words.request("503").answer(503).wait(50).request("503").answer(503).end("failed").history()
+    assert "UNKNOWN" == gale_words.told(history, "RTY003", retry_on=[503])[0]
+    assert "FAIL" == gale_words.told(history, "RTY003", retry_on=[503], max_attempts=3)[0]
+
+
+def test_a_slow_success_is_no_failure_to_recover_from(gale_words):
+    """A lane that only delays an answer of 200 exercises nothing."""
+    words = gale_words.Storm(("lane latency", "ok")).start()
+    history = words.request("lane latency").answer(200).end("ok").history()
+    assert "UNKNOWN" == gale_words.told(history, "RTY003", retry_on=[503], max_attempts=3)[0]

@@ -61,11 +61,11 @@ def _recoverable(case: Case, operation: Operation) -> bool:
     words = list(case.history.header.get("words") or [])
     if not words or words[-1] != "ok":
         return False  # a storm without end
-    failures = [a for a in operation.attempts if a.word != "ok"]
+    failures = [a for a in operation.attempts if a.word != "ok" and not _slow_success(a)]
     met = len(failures) + len(operation.refusals)
     cap = case.profile.max_attempts
     planned = _planned_failures(case)
-    if not met or planned is None or (cap is not None and planned >= cap):
+    if not met or planned is None or planned >= (2 if cap is None else cap):
         return False
     return all(_declared(case, a) for a in failures) and (
         not operation.refusals or case.profile.retries("connect"))
@@ -99,10 +99,16 @@ def _declared(case: Case, attempt: Exchange) -> bool:
     return attempt.closed is not None and case.profile.retries("reset")
 
 
+def _slow_success(attempt: Exchange) -> bool:
+    return attempt.complete and attempt.status is not None and attempt.status < 300
+
+
 def _problem(operation: Operation) -> str | None:
     if operation.outcome != "ok":
         kind = (operation.error or {}).get("type", operation.outcome)
         return f"the caller got {kind}"
+    if operation.end is not None and operation.end.data.get("returned") is False:
+        return None  # the test did not say what its client returned
     value = next((a.value for a in reversed(operation.attempts) if a.value and a.complete), None)
     said = json.dumps(operation.value)
     if value is not None and value in said:
