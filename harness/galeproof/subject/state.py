@@ -52,6 +52,8 @@ def state_of(adapter: Any) -> list[Captured]:
 def probe() -> list[dict[str, Any]]:
     """Plant a probe in the repr and in the attributes of an object, and look for it."""
     class Planted:
+        """Shows the probe in its repr and keeps it in an attribute."""
+
         __module__ = "planted"  # ours are left out
 
         def __init__(self) -> None:
@@ -61,6 +63,8 @@ def probe() -> list[dict[str, Any]]:
             return _PROBE
 
     class Adapter:
+        """Holds one client."""
+
         def __init__(self) -> None:
             self.client = Planted()
 
