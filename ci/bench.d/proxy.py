@@ -255,6 +255,43 @@ def _accuracy_rows(table: Table, paths: list[Path_], count: int) -> None:
         path.untoxic()
 
 
+def _started(stack: contextlib.ExitStack) -> list[Path_]:
+    """The origin, and a lane to it through each server that is here."""
+    origin = stack.enter_context(_running([sys.executable, str(_HERE / "far_end.py")], subprocess.PIPE))
+    assert origin.stdout is not None
+    port = int(origin.stdout.readline())
+    paths = [Path_("direct", ("127.0.0.1", port), None, None)]
+    commands = {"embedded": [sys.executable, "-m", "galeproof", "toxiproxy", "serve"]}
+    real = find_server()
+    if real is None:
+        print("the real Toxiproxy is not here: no ratios (galeproof toxiproxy install)", file=sys.stderr)
+    else:
+        commands["real"] = [real]
+    for name, command in commands.items():
+        control = _free_port()
+        dashes = "--" if name == "embedded" else "-"
+        process = stack.enter_context(
+            _running([*command, f"{dashes}host=127.0.0.1", f"{dashes}port={control}"]))
+        url = f"http://127.0.0.1:{control}"
+        _ready(url)
+        made = _call(url, "POST", "/proxies",
+                     {"name": "bench", "upstream": f"127.0.0.1:{port}", "listen": "127.0.0.1:0"})
+        lane = int(json.loads(made)["listen"].rpartition(":")[2])
+        paths.append(Path_(name, ("127.0.0.1", lane), url, process.pid))
+    return paths
+
+
+def _print(rows: list[dict[str, float | str]], rounds: int) -> None:
+    print(f"medians of {rounds} interleaved rounds; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    ways = ("direct", "embedded", "real")
+    print(f"{'':<36}" + "".join(f"{way:>10}" for way in ways) + f"{'ratio':>8}   (lowest to highest)")
+    for line in rows:
+        cells = "".join(f"{line[way]:>10.2f}" if way in line else f"{'':>10}" for way in ways)
+        ratio = (f"{line['ratio']:>8.2f}   ({line['ratio, low']:.2f} to {line['ratio, high']:.2f})"
+                 if "ratio" in line else "")
+        print(f"{line['row']:<36}{cells}{ratio}")
+
+
 def main() -> None:
     """Start everything, measure, print."""
     parser = argparse.ArgumentParser(prog="ci/bench proxy")
@@ -263,42 +300,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a quarter of the work, to try it")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
+    only = set(filter(None, wanted.only.split(",")))
     with contextlib.ExitStack() as stack:
-        origin = stack.enter_context(_running([sys.executable, str(_HERE / "far_end.py")], subprocess.PIPE))
-        assert origin.stdout is not None
-        upstream = f"127.0.0.1:{int(origin.stdout.readline())}"
-        paths = [Path_("direct", ("127.0.0.1", int(upstream.split(":")[1])), None, None)]
-        commands = {"embedded": [sys.executable, "-m", "galeproof", "toxiproxy", "serve"]}
-        real = find_server()
-        if real is None:
-            print("the real Toxiproxy is not here: no ratios (galeproof toxiproxy install)")
-        else:
-            commands["real"] = [real]
-        for name, command in commands.items():
-            port = _free_port()
-            dashes = "--" if name == "embedded" else "-"
-            process = stack.enter_context(
-                _running([*command, f"{dashes}host=127.0.0.1", f"{dashes}port={port}"]))
-            url = f"http://127.0.0.1:{port}"
-            _ready(url)
-            made = _call(url, "POST", "/proxies",
-                         {"name": "bench", "upstream": upstream, "listen": "127.0.0.1:0"})
-            lane = int(json.loads(made)["listen"].rpartition(":")[2])
-            paths.append(Path_(name, ("127.0.0.1", lane), url, process.pid))
-        only = set(filter(None, wanted.only.split(",")))
-        rows = _measure(paths, wanted.rounds, only, wanted.quick).rows()
-    load = os.getloadavg()[0]
+        rows = _measure(_started(stack), wanted.rounds, only, wanted.quick).rows()
     if wanted.json:
-        print(json.dumps({"rounds": wanted.rounds, "load": load, "cores": os.cpu_count(), "rows": rows}))
-        return
-    print(f"medians of {wanted.rounds} interleaved rounds; {os.cpu_count()} cores, load {load:.1f}")
-    print(f"{'':<36}{'direct':>10}{'embedded':>10}{'real':>10}{'ratio':>8}   (lowest to highest)")
-    for line in rows:
-        cells = "".join(
-            f"{line[way]:>10.2f}" if way in line else f"{'':>10}" for way in ("direct", "embedded", "real"))
-        ratio = (f"{line['ratio']:>8.2f}   ({line['ratio, low']:.2f} to {line['ratio, high']:.2f})"
-                 if "ratio" in line else "")
-        print(f"{line['row']:<36}{cells}{ratio}")
+        print(json.dumps({"rounds": wanted.rounds, "load": os.getloadavg()[0], "cores": os.cpu_count(),
+                          "rows": rows}))
+    else:
+        _print(rows, wanted.rounds)
 
 
 if __name__ == "__main__":

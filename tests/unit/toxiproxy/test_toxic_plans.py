@@ -1,5 +1,6 @@
 """Toxics as pure functions: no clock, no socket."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -60,14 +61,14 @@ def test_limit_data_counts_over_chunks():
     assert (len(second.data), second.close is None) == (4, False)
 
 
+@pytest.mark.parametrize("sizes", [(100, 20), (100, 100), (1, 1), (1, 0)])
 @pytest.mark.parametrize("seed", range(20))
-def test_slicer_keeps_the_bytes(seed):
+def test_slicer_keeps_the_bytes(seed, sizes):
     """The pieces joined are the chunk, and none is over average + variation."""
     data = Random(seed).randbytes(1000)
-    pieces = [s.data for s in plan("slicer", data, seed=seed, average_size=100,
-                                   size_variation=20).steps if s.data]  # fmt: skip
-    assert b"".join(pieces) == data
-    assert max(map(len, pieces)) <= 120
+    steps = plan("slicer", data, seed=seed, average_size=sizes[0], size_variation=sizes[1]).steps
+    assert b"".join(step.data for step in steps) == data
+    assert max(len(step.data) for step in steps) <= sum(sizes)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_slicer_keeps_the_bytes(seed):
         ("bandwidth", {"rate": -1}),
         ("latency", {"latency": 0, "jitter": 1 << 62}),
         ("slicer", {"average_size": 0, "size_variation": 0, "delay": 0}),
-        ("slicer", {"average_size": 5, "size_variation": 5, "delay": 0}),
+        ("slicer", {"average_size": 5, "size_variation": 6, "delay": 0}),
         ("slicer", {"average_size": 5, "size_variation": -1, "delay": 0}),
         ("reset_after", {"bytes": -1}),
         ("stall_after", {"bytes": -1}),
@@ -94,6 +95,7 @@ def test_killing_inputs_are_refused(name, attributes):
         ("latency", {"latency": 0, "jitter": (1 << 62) - 1}),
         ("bandwidth", {"rate": 0}),
         ("slicer", {"average_size": 1, "size_variation": 0, "delay": -7}),
+        ("slicer", {"average_size": 5, "size_variation": 5, "delay": 0}),
         ("limit_data", {"bytes": -1}),
         ("timeout", {"timeout": -1}),
     ],
@@ -144,3 +146,12 @@ def test_forward_close_hands_on_the_kind_of_the_end(half_close, reset, end, pass
     """A half-close stays one, a reset stays one, each if it is asked for."""
     given = {"half_close": half_close, "reset": reset}
     assert passed is OWN_TOXICS["forward_close"].on_end(State(), given, end, 0).steps[0].close
+
+
+def test_every_toxic_and_attribute_is_in_the_docs():
+    """A toxic that nobody can read about does not exist."""
+    text = (Path(__file__).parents[3] / "docs" / "toxiproxy.md").read_text()
+    for kind in KINDS.values():
+        assert f"`{kind.name}`" in text
+        for field in kind.fields:
+            assert field in text

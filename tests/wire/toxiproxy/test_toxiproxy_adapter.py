@@ -1,10 +1,11 @@
 """The adapter around toxiproxy-python, and finding, building and sharing the real server."""
 
 import pytest
+from toxirig import call
 
 from galeproof.errors import EngineError
 from galeproof.toxiproxy.control import ControlPlane
-from galeproof.toxiproxy.server import find_server, version_of
+from galeproof.toxiproxy.server import find_server, start_server, version_of
 
 
 def test_adapter(url, monkeypatch):
@@ -50,3 +51,42 @@ def test_find_server():
     if path is None:
         pytest.skip("toxiproxy-server is not on PATH")
     assert version_of(path) == "2.12.0"
+
+
+def test_a_shared_server_is_used_politely(url):
+    """Only proxies of our prefix are deleted; nothing is reset: the others keep toxics and state."""
+    others = ControlPlane(url)
+    others.create("theirs", "127.0.0.1:1", toxics=[{"type": "noop", "stream": "upstream", "attributes": {}}])
+    before = call(url, "GET", "/proxies/theirs")[1]
+    plane = ControlPlane(url)
+    plane.create("galeproof-1-a", "127.0.0.1:1")
+    plane.create("galeproof-2-a", "127.0.0.1:1")
+    plane.delete_prefix("galeproof-1-")
+    assert ["galeproof-2-a", "theirs"] == plane.names()
+    assert before == call(url, "GET", "/proxies/theirs")[1]
+    with pytest.raises(EngineError, match="not ours"):
+        plane.delete_prefix("")
+    others.delete_prefix("galeproof-2-")
+    others.delete("theirs")
+
+
+def test_the_real_servers_log_is_kept(loop, tmp_path):
+    """What it says goes to the file named; a port taken meanwhile is tried again elsewhere."""
+    path = find_server()
+    if path is None:
+        pytest.skip("the real Toxiproxy is not here (galeproof toxiproxy install)")
+    log = tmp_path / "toxiproxy.log"
+    server = loop.run(start_server(path, log))
+    ControlPlane(server.url).create("logged", "127.0.0.1:1")
+    loop.run(server.stop())
+    assert "logged" in log.read_text()
+
+
+def test_a_server_that_ends_at_once_is_told(loop, tmp_path):
+    """After three ports it is no accident."""
+    path = tmp_path / "toxiproxy-server"
+    path.write_text("#!/bin/sh\necho tried\nexit 3\n")
+    path.chmod(0o755)
+    with pytest.raises(EngineError, match=r"ended at once \(3\); see .*log"):
+        loop.run(start_server(str(path), tmp_path / "log"))
+    assert "tried\n" * 3 == (tmp_path / "log").read_text()

@@ -82,8 +82,8 @@ def test_bandwidth_zero_blocks(url, lane):
 def test_slow_close(lane):
     """The data comes at once, its end after the delay."""
     _, made = lane(sends(10), [toxic("slow_close", delay=150)])
+    begin = time.monotonic()
     with client(made) as sock:
-        begin = time.monotonic()
         assert len(exactly(sock, 10)) == 10
         assert time.monotonic() - begin < 0.1
         assert read_all(sock) == (b"", "FIN")

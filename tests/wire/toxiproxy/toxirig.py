@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -135,7 +139,7 @@ class Lanes:
     """Called with a script, opens a lane to an origin that runs it."""
 
     def __init__(self, url):
-        self.plane, self.origins, self.number = ControlPlane(url), [], 0
+        self.url, self.plane, self.origins, self.number = url, ControlPlane(url), [], 0
 
     def __call__(self, script, toxics=()):
         origin = Origin(script)
@@ -151,3 +155,45 @@ class Lanes:
         self.plane.close()
         for origin in self.origins:
             origin.close()
+
+
+@contextlib.contextmanager
+def serving(*options):
+    """`galeproof toxiproxy serve` in a process of its own; yields its URL and the process."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "galeproof", "toxiproxy", "serve", f"--port={port}", *map(str, options)],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if "listening on" in line:
+                break
+        else:
+            raise AssertionError(f"did not start: {said}")
+        process.said = "".join(said)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stderr.close()
+
+
+def open_files(pid=None):
+    """How many file descriptors a process has."""
+    return len(os.listdir(f"/proc/{pid or os.getpid()}/fd"))
+
+
+def raw(url, request):
+    """Send bytes to the control API; what came back until it closed."""
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as sock:
+        sock.sendall(request)
+        return read_all(sock)[0]

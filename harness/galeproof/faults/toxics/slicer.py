@@ -15,8 +15,9 @@ def _validate(attributes: Attributes) -> str | None:
     average, variation = attributes["average_size"], attributes["size_variation"]
     if average < 1:
         return "average_size must be 1 or more bytes"
-    if not 0 <= variation < average:
-        return f"size_variation must be 0 to {average - 1} bytes (below average_size)"
+    # Above that a cut may lie outside of the chunk, and Toxiproxy dies.
+    if not 0 <= variation <= average:
+        return f"size_variation must be 0 to {average} bytes (at most average_size)"
     return None
 
 

@@ -6,7 +6,8 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from galeproof.toxiproxy.embedded._endpoint import Endpoint, Room
+from galeproof.toxiproxy.embedded._endpoint import Endpoint
+from galeproof.toxiproxy.embedded._kernel import Room
 from galeproof.toxiproxy.embedded._link import Link
 from galeproof.toxiproxy.embedded._toxic import Toxic
 
@@ -39,13 +40,16 @@ class Connection:
         up.other, down.other = down, up
         client_end.attach(up, down, server_end)
         server_end.attach(down, up, client_end)
+        self._over = False
         self.links: Mapping[str, Link] = {"upstream": up, "downstream": down}
 
     def start(self, toxics: Mapping[str, Sequence[Toxic]], on_done: Callable[[], None]) -> None:
         """Build both chains and begin to read; ``on_done`` is called once both sockets are gone."""
 
         def lost() -> None:
-            if self._client.lost and self._server.lost:
+            # Each side tells it; where both went at once, the first of them is enough.
+            if self._client.lost and self._server.lost and not self._over:
+                self._over = True
                 on_done()
 
         chains = {stream: [toxic for toxic in chain if toxic.admit()]

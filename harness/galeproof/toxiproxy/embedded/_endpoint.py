@@ -10,27 +10,19 @@ import contextlib
 import errno
 import os
 import socket
-import struct
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from galeproof.faults.toxics import End
-from galeproof.toxiproxy.embedded._pipes import Pipe, Pipes
+from galeproof.toxiproxy.embedded._kernel import Pipe, Room, make_resetting, unacknowledged
 
-if sys.platform == "linux":
-    import fcntl
-    import termios
-
-__all__ = ["Endpoint", "Room"]
+__all__ = ["Endpoint"]
 
 _CHUNK_MAX = 32 * 1024
-_READ_MAX = 256 * 1024
 _BULK_MIN = 64 * 1024
 _DISCARD_MAX = 16
 _LINGER_S = 5.0
-_RESET = struct.pack("ii", 1, 0)
 
 
 class _Link(Protocol):
@@ -43,14 +35,6 @@ class _Link(Protocol):
     def source_ended(self, how: End) -> None: ...
     def sink_lost(self) -> None: ...
     def sink_has_room(self) -> None: ...
-
-
-class Room:
-    """What the sockets of one loop share: a buffer to read into, and pipes."""
-
-    def __init__(self) -> None:
-        self.buffer = memoryview(bytearray(_READ_MAX))
-        self.pipes = Pipes()
 
 
 class Endpoint:
@@ -254,8 +238,7 @@ class Endpoint:
     def reset_on_close(self) -> None:
         """Make every later close of this socket a RST."""
         self._resets = True
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        make_resetting(self._sock)
 
     def end_writing(self) -> None:
         """Half-close once everything is written; reading goes on."""
@@ -300,7 +283,7 @@ class Endpoint:
             return
         # 1: a FIN in the queue counts as one byte.
         allowed = 0 if self._resets else 1
-        if _unacknowledged(self._fd) > allowed and self._loop.time() < self._give_up:
+        if unacknowledged(self._fd) > allowed and self._loop.time() < self._give_up:
             self._loop.call_later(self._wait_s, self._close_when_received)
             self._wait_s = min(0.05, self._wait_s * 2)
             return
@@ -328,13 +311,3 @@ class Endpoint:
         self._outgoing.source_ended(End.LOST)
         if self.on_lost is not None:
             self.on_lost()
-
-
-def _unacknowledged(fd: int) -> int:
-    """Bytes in the kernel's send queue that the peer has not acknowledged."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        return int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0])
-    except OSError:
-        return 0

@@ -8,7 +8,7 @@ import socket
 from galeproof.toxiproxy.embedded._address import Where, bind, text_of
 from galeproof.toxiproxy.embedded._connection import Connection
 from galeproof.toxiproxy.embedded._dial import Dial
-from galeproof.toxiproxy.embedded._endpoint import Room
+from galeproof.toxiproxy.embedded._kernel import Room
 from galeproof.toxiproxy.embedded._toxic import Toxic
 from galeproof.toxiproxy.embedded._traffic import Flow, Ledger, Series, Traffic, count
 

@@ -87,10 +87,11 @@ class Stage:
         """Interrupt: what is in flight goes out at once, the rest under a new roll."""
         if self._closed or self.busy_to_the_end:
             return
+        self._pumping = True  # what comes next must not overtake what is flushed
         if self._kind.holds:
             self._take_back()
         self._flush()
-        self._end_planned = False
+        self._pumping = self._end_planned = False
         if not self._closed:
             self.start()
 
@@ -98,6 +99,7 @@ class Stage:
         """Let go of everything held: data passes on, a closing toxic closes."""
         if self._closed:
             return
+        self._pumping = True  # for good: this stage does nothing by itself any more
         self._flush()
         if self._closed:
             return

@@ -1,13 +1,22 @@
-"""Kernel pipes for splice(2): bytes go from socket to socket without a visit to Python."""
+"""What the sockets of one loop need of the kernel: a buffer, pipes for splice(2), SO_LINGER, queues."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import struct
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Pipe", "Pipes"]
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+__all__ = ["Pipe", "Pipes", "Room", "make_resetting", "unacknowledged"]
+
+_READ_MAX = 256 * 1024
+_RESET = struct.pack("ii", 1, 0)
 
 _SIZE = 1 << 20
 _MAX = 48
@@ -71,8 +80,30 @@ class Pipes:
 def _grow(fd: int) -> int:
     if sys.platform != "linux":
         return 1 << 16
-    import fcntl
-
     with contextlib.suppress(OSError):  # an unprivileged user has a budget of pipe pages
         return fcntl.fcntl(fd, _F_SETPIPE_SZ, _SIZE)
     return 1 << 16
+
+
+class Room:
+    """What the sockets of one loop share: a buffer to read into, and pipes."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_READ_MAX))
+        self.pipes = Pipes()
+
+
+def make_resetting(sock: socket.socket) -> None:
+    """Make every later close of a socket a RST."""
+    with contextlib.suppress(OSError):  # gone already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def unacknowledged(fd: int) -> int:
+    """Bytes in the kernel's send queue that the peer has not acknowledged."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0])
+    except OSError:
+        return 0
