@@ -172,7 +172,7 @@ def test_a_toxic_out_of_range_only_under_this_profile_does_not_apply() -> None:
     lane = "{type: slicer, average_size_bytes: deadline_s, size_variation_bytes: 10}"
     scenario = parse_scenario(HEAD + f"  - {{attempts: 1, lane: [{lane}]}}\n", "x.yaml", CODES)
     assert NotApplicable(
-        "slicer: size_variation must be 0 to 5 bytes (below average_size)"
+        "slicer: size_variation must be 0 to 6 bytes (at most average_size)"
     ) == schedule_of(scenario, FULL)
 
 
