@@ -6,7 +6,7 @@ from galeproof.invariants import INVARIANTS
 from galeproof.model import Finding, History, Outcome, Verdict
 from galeproof.runner import judging
 from galeproof.runner.catalogue import _needs_rerun
-from galeproof.runner.judging import Judged, judge_one
+from galeproof.runner.judging import Judged, judge_one, judge_runs
 
 NOISE = Verdict("JIT001", "jitter-present", Outcome.UNKNOWN, "major", reason="noise")
 PASS = Verdict("JIT001", "jitter-present", Outcome.PASS, "major")
@@ -49,3 +49,22 @@ def test_what_is_run_again(verdict, expected, wanted):
     """Expected noise, and every FAIL that rests on time."""
     assert "JIT001" in INVARIANTS
     assert wanted == _needs_rerun(Judged(_history(verdict, expected)), None)
+
+
+def _run(name, verdict, expected):
+    return Judged(History({"scenario": name, "verdict": verdict,
+                           "expect": {"exercised": list(expected)}}, ()))
+
+
+@pytest.mark.parametrize(("made_for_it", "outcome"), [((), "PASS"), (("JIT001",), "UNKNOWN")])
+def test_noise_takes_nothing_from_a_storm_that_was_made_for_the_invariant(made_for_it, outcome):
+    """Noise of a scenario that does not exercise it leaves a PASS; of one that does, it is open."""
+    runs = [_run("herd", PASS, ("JIT001",)), _run("crowd", NOISE, made_for_it)]
+    (verdict,) = judge_runs(runs)
+    assert outcome == verdict.outcome.value
+
+
+def test_noise_alone_stays_noise():
+    """Nothing is left out where nothing else decides."""
+    (verdict,) = judge_runs([_run("herd", NOISE, ("JIT001",)), _run("crowd", NOISE, ())])
+    assert ("UNKNOWN", "noise") == (verdict.outcome.value, verdict.reason)

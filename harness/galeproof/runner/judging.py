@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from galeproof.invariants import judge
@@ -97,6 +97,8 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
     """
     by_code: dict[str, list[Verdict]] = {}
     wanted = {code for run in runs for code in expected_of(run.history)}
+    wanted_by = {str(run.history.header["scenario"]): frozenset(expected_of(run.history))
+                 for run in runs}
     unfired: set[str] = set()
     for run in runs:
         if not lacking(run.history) and not fired(run.history):
@@ -105,7 +107,7 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
             by_code.setdefault(verdict.code, []).append(verdict)
     result = []
     for code in sorted(by_code):
-        verdict = combine(by_code[code])
+        verdict = combine(_scheduled(by_code[code], wanted_by))
         if code in unfired and verdict.outcome is Outcome.PASS:
             verdict = _doubt(verdict, "not_exercised", "a scenario's fault never fired")
         if verdict.outcome is Outcome.UNKNOWN and verdict.reason == "not_exercised":
@@ -114,6 +116,15 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
             verdict = _not_scheduled(verdict, runs)
         result.append(verdict)
     return result
+
+
+def _scheduled(verdicts: list[Verdict], wanted_by: Mapping[str, frozenset[str]]) -> list[Verdict]:
+    """Leave out noise of a scenario that was not made for this invariant: a storm of many operations
+    at once hides what another one shows, and takes nothing from it."""
+    kept = [v for v in verdicts if v.reason != "noise"
+            or any(v.code in wanted_by.get(name, ()) for name in v.scenarios)]
+    decided = any(v.outcome is not Outcome.UNKNOWN for v in kept)
+    return kept if decided else verdicts
 
 
 def _not_scheduled(verdict: Verdict, runs: Sequence[Judged]) -> Verdict:
