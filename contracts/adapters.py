@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
+import httpx
+
 from galeproof import read, write
-from galeproof.client import ClientSettings, PaymentsClient
+from galeproof.client import BlockingPaymentsClient, ClientSettings, PaymentsClient
 
 PAYMENT = {"id": "{effect}", "amount": "{amount}", "currency": "EUR", "status": "settled",
            "reference": "{ref}", "created_at": "2026-11-25T00:00:00Z"}
+FOUND = {**PAYMENT, "id": "{ref}", "amount": 1250}
 
 
 class Payments:
     """The reference client with its default settings."""
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
-        self.client = PaymentsClient(ClientSettings(base_url=base_url, api_key=secrets["api_key"]))
+    http: ModuleType = httpx
 
-    @read(answer={**PAYMENT, "id": "{ref}", "amount": 1250})
+    def __init__(self, base_url: str, secrets: Any) -> None:
+        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+        self.client = PaymentsClient(settings, http=self.http)
+
+    @read(answer=FOUND)
     async def fetch(self, ref: str) -> Any:
         return await self.client.get_payment(ref)
 
@@ -27,3 +34,24 @@ class Payments:
 
     async def close(self) -> None:
         await self.client.aclose()
+
+
+class BlockingPayments:
+    """The blocking twin with its default settings."""
+
+    http: ModuleType = httpx
+
+    def __init__(self, base_url: str, secrets: Any) -> None:
+        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+        self.client = BlockingPaymentsClient(settings, http=self.http)
+
+    @read(answer=FOUND)
+    def fetch(self, ref: str) -> Any:
+        return self.client.get_payment(ref)
+
+    @write(answer=PAYMENT, status=201)
+    def create(self, ref: str, amount: int) -> Any:
+        return self.client.create_payment(amount, "EUR", ref, correlation_id=ref)
+
+    def close(self) -> None:
+        self.client.close()

@@ -1,8 +1,9 @@
-"""Capped exponential backoff with full jitter."""
+"""Capped exponential backoff with jitter."""
 
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
 __all__ = ["backoff_ceiling_s", "backoff_s"]
 
@@ -25,11 +26,19 @@ def backoff_ceiling_s(retry: int, *, base_s: float, factor: float, cap_s: float)
         return cap_s
 
 
-def backoff_s(rng: Random, retry: int, *, base_s: float, factor: float, cap_s: float) -> float:
-    """Draw a wait before a retry: uniform between 0 and the ceiling.
+def backoff_s(
+    rng: Random,
+    retry: int,
+    *,
+    base_s: float,
+    factor: float,
+    cap_s: float,
+    jitter: Literal["full", "equal"] = "full",
+) -> float:
+    """Draw a wait before a retry.
 
     The dice are rolled after the cap is applied, so that the jitter survives at the cap
-    ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter").
+    ("full" and "equal" jitter: AWS Architecture Blog, "Exponential Backoff And Jitter").
 
     Args:
         rng: the random stream to draw from.
@@ -37,8 +46,11 @@ def backoff_s(rng: Random, retry: int, *, base_s: float, factor: float, cap_s: f
         base_s: ceiling of the first wait, in seconds.
         factor: growth per retry, at least 1.
         cap_s: upper bound, in seconds.
+        jitter: full, between 0 and the ceiling; equal, over the upper half.
 
     Returns:
         Seconds in [0, ceiling).
     """
-    return rng.random() * backoff_ceiling_s(retry, base_s=base_s, factor=factor, cap_s=cap_s)
+    ceiling_s = backoff_ceiling_s(retry, base_s=base_s, factor=factor, cap_s=cap_s)
+    drawn_s = rng.random() * ceiling_s
+    return drawn_s if jitter == "full" else (ceiling_s + drawn_s) / 2

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
 import time
-import uuid
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "new_id", "system_random"]
+__all__ = [
+    "BlockingClock",
+    "BlockingSystemClock",
+    "Clock",
+    "Now",
+    "SystemClock",
+    "left_of_limit_s",
+    "new_id",
+    "system_random",
+]
 
 
-class Clock(Protocol):
-    """What the client needs to know about time."""
+class Now(Protocol):
+    """Reading time, without waiting for it."""
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""
@@ -22,6 +34,10 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Return seconds since the Unix epoch."""
         ...
+
+
+class Clock(Now, Protocol):
+    """What the client needs to know about time."""
 
     async def sleep(self, delay_s: float) -> None:
         """Wait for `delay_s` seconds."""
@@ -32,9 +48,19 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's clocks and asyncio's timers."""
+class BlockingClock(Now, Protocol):
+    """What the blocking client needs to know about time."""
 
+    def sleep(self, delay_s: float) -> None:
+        """Wait for `delay_s` seconds."""
+        ...
+
+    def limit(self, budget_s: float) -> AbstractContextManager[object]:
+        """Bound the waits of the body to `budget_s` seconds in all."""
+        ...
+
+
+class _SystemNow:
     def monotonic(self) -> float:
         """Return `time.monotonic()`."""
         return time.monotonic()
@@ -42,6 +68,10 @@ class SystemClock:
     def wall(self) -> float:
         """Return `time.time()`."""
         return time.time()
+
+
+class SystemClock(_SystemNow):
+    """The machine's clocks and asyncio's timers."""
 
     async def sleep(self, delay_s: float) -> None:
         """Sleep on the running asyncio loop."""
@@ -52,11 +82,47 @@ class SystemClock:
         return asyncio.timeout(budget_s)
 
 
+# Version 4 and variant 2 are fixed, the other 122 bits are free.
+_UUID_FREE = (1 << 128) - 1 - (0xF << 76) - (0x3 << 62)
+_UUID_FIXED = (0x4 << 76) | (0x2 << 62)
+_LIMIT_AT_S: ContextVar[float | None] = ContextVar("galeproof_client_limit_at_s", default=None)
+
+
+class BlockingSystemClock(_SystemNow):
+    """The machine's clocks; a limit bounds every read and write of the sockets in its body."""
+
+    def sleep(self, delay_s: float) -> None:
+        """Sleep in this thread."""
+        time.sleep(delay_s)
+
+    def limit(self, budget_s: float) -> AbstractContextManager[object]:
+        """Bound the waits of this thread: no thread can be cancelled, so each wait is cut."""
+        return _limited(time.monotonic() + budget_s)
+
+
+@contextlib.contextmanager
+def _limited(at_s: float) -> Iterator[None]:
+    outer = _LIMIT_AT_S.get()
+    token = _LIMIT_AT_S.set(at_s if outer is None else min(outer, at_s))
+    try:
+        yield
+    finally:
+        _LIMIT_AT_S.reset(token)
+
+
+def left_of_limit_s() -> float | None:
+    """Return what remains of this thread's innermost limit, in seconds; None without one."""
+    at_s = _LIMIT_AT_S.get()
+    return None if at_s is None else at_s - time.monotonic()
+
+
 def system_random() -> random.Random:
     """Return the operating system's dice, which stay independent after a fork."""
     return random.SystemRandom()
 
 
 def new_id() -> str:
-    """Return a fresh UUID4 as text."""
-    return str(uuid.uuid4())
+    """Return a fresh UUID4 as text (RFC 9562, 5.4); `uuid` takes three times as long."""
+    bits = int.from_bytes(os.urandom(16))
+    text = f"{bits & _UUID_FREE | _UUID_FIXED:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

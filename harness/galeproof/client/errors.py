@@ -14,6 +14,11 @@
     |-- RateLimited                         429
     |-- Unavailable                         408 and 5xx
     |-- AuthenticationFailed                401, 403
+    |   `-- CredentialUnavailable           no usable credential: revoked, or none could be had
+    |-- NotSent                             held back by this client to protect the provider or itself
+    |   |-- BreakerOpen                     the circuit breaker of the dependency is open
+    |   |-- BulkheadFull                    too many attempts are in flight
+    |   `-- Throttled                       the rate limit, or the adaptive throttle
     |-- NotFound                            404
     |-- Rejected                            any other 4xx, and a redirect not followed
     `-- PayloadError                        an answer that cannot be read or trusted
@@ -30,17 +35,22 @@ from functools import partial
 
 __all__ = [
     "AuthenticationFailed",
+    "BreakerOpen",
+    "BulkheadFull",
     "ClientError",
     "ConnectFailed",
     "ConnectionReset",
+    "CredentialUnavailable",
     "DeadlineExceeded",
     "ErrorFacts",
     "InvalidArgument",
     "NotFound",
+    "NotSent",
     "PayloadError",
     "RateLimited",
     "Rejected",
     "SettingsError",
+    "Throttled",
     "TimedOut",
     "TransportError",
     "Truncated",
@@ -166,6 +176,26 @@ class Unavailable(ClientError):
 
 class AuthenticationFailed(ClientError):
     """The provider answered 401 or 403."""
+
+
+class CredentialUnavailable(AuthenticationFailed):
+    """There is no usable credential: it was revoked or refused, or none could be had."""
+
+
+class NotSent(ClientError):
+    """This client held the operation back."""
+
+
+class BreakerOpen(NotSent):
+    """The circuit breaker is open: most recent attempts failed."""
+
+
+class BulkheadFull(NotSent):
+    """Too many attempts are in flight."""
+
+
+class Throttled(NotSent):
+    """The client's own rate, the provider's quota or the adaptive throttle held it back."""
 
 
 class NotFound(ClientError):

@@ -19,10 +19,10 @@ from galeproof.client.errors import (
     Truncated,
     Unavailable,
 )
+from galeproof.client.exchange import Answer, Failure
 from galeproof.client.operation import Attempt, Operation, Progress
 from galeproof.client.payload import read_problem
 from galeproof.client.redaction import Redactor
-from galeproof.client.transport import Answer
 
 __all__ = ["error_of", "facts_of"]
 
@@ -75,26 +75,32 @@ def error_of(
     """
     outcome = attempt.outcome
     title: str | None = None
+    retry_after_s = attempt.retry_after_s
     if isinstance(outcome, Answer):
         problem = read_problem(outcome.body)
         kind = _STATUSES.get(outcome.status, _class_of(outcome.status))
         redirected = 300 <= outcome.status < 400
         code = problem.code or ("redirect_refused" if redirected else f"http_{outcome.status}")
         title = problem.title
+        retry_after_s = problem.retry_after_s if retry_after_s is None else retry_after_s
         text = f"the provider answered {outcome.status}"
-    else:
+    elif isinstance(outcome, Failure):
         kind, code, text = _KINDS[outcome.kind]
+    else:
+        kind, code, text = outcome.error, outcome.code, outcome.text
+        retry_after_s = outcome.retry_after_s
     facts = ErrorFacts(
         status=outcome.status,
         code=redactor.text(code),
         timestamp=datetime.fromtimestamp(attempt.seen_at_s, UTC),
-        retry_after_s=attempt.retry_after_s,
+        retry_after_s=retry_after_s,
         correlation_id=operation.correlation_id,
         attempts=progress.attempts,
         effect_unknown=progress.effect_unknown,
     )
     detail = f": {redactor.text(title)}" if title else ""
-    message = f"{operation.method} {operation.route}: {text}{detail} (attempt {progress.attempts})"
+    tried = f" (attempt {progress.attempts})" if progress.attempts else ""
+    message = f"{operation.method} {operation.route}: {redactor.text(text)}{detail}{tried}"
     return kind(message, facts)
 
 

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 __all__ = ["Malformed", "Problem", "read_json", "read_problem"]
 
 _LONGEST_TEXT = 200
+_NUMBERS = ("code", "error_code", "errorCode", "errorcode")
+_CODES = (*_NUMBERS, "error", "__type")
+_WORDS = ("status", "type")
+_CODE_WORD = re.compile("[A-Z][A-Z0-9_]{2,99}|[a-z][a-z0-9_]{2,99}")
+_TITLES = (
+    "title", "message", "Message", "error_description", "faultstring", "msg", "detail", "description",
+)  # fmt: skip
 
 
 class Malformed(ValueError):
     """Internal: a body is not the JSON that it should be; becomes a PayloadError."""
 
 
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """Code and title of an error document; either may be None."""
+    """What an error document says; each part may be missing.
 
-    __slots__ = ("code", "title")
+    Args:
+        code: machine-readable, or None.
+        title: one line for people, or None.
+        retry_after_s: seconds to wait, or None.
+    """
 
-    def __init__(self, code: str | None, title: str | None) -> None:
-        self.code = code
-        self.title = title
+    code: str | None = None
+    title: str | None = None
+    retry_after_s: float | None = None
 
 
 def read_json(body: bytes, content_type: str | None) -> Any:
@@ -44,9 +58,7 @@ def read_json(body: bytes, content_type: str | None) -> Any:
             raise Malformed("the content type is not JSON")
     reason = "the body is not JSON"
     try:
-        return json.loads(
-            body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique
-        )
+        return _STRICT.decode(body.decode("utf-8"))
     except Malformed:
         raise
     except (ValueError, RecursionError):
@@ -55,7 +67,11 @@ def read_json(body: bytes, content_type: str | None) -> Any:
 
 
 def read_problem(body: bytes) -> Problem:
-    """Find code and title in an error document (RFC 9457 and common shapes), never failing.
+    """Find code and title in an error document, never failing.
+
+    It knows RFC 9457, RFC 6749 (`error`, `error_description`), JSON:API (`errors`, a list), Google
+    (`error.status`), AWS (`__type`), Apigee (`fault`), FastAPI (`detail`, a list) and the many
+    that put `code` and `message` somewhere.
 
     Args:
         body: the whole body, of any content.
@@ -66,29 +82,60 @@ def read_problem(body: bytes) -> Problem:
     try:
         document = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        return Problem(None, None)
+        return Problem()
+    places = list(_places(document))
+    # a word says more than a number; `type` is often an address, `status` often the HTTP status
+    code = _first(places, _CODES, str) or _word(places) or _first(places, _NUMBERS, int)
+    code = code or _first(places, ("type",), str)
+    return Problem(code, _first(places, _TITLES, str), _seconds(places))
+
+
+def _places(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects in which an error may be described, the innermost first."""
+    if isinstance(document, list):
+        document = document[0] if document else None
     if not isinstance(document, Mapping):
-        return Problem(None, None)
-    places: list[Mapping[str, Any]] = [document]
-    inner = document.get("error")
-    several = document.get("errors")
-    if isinstance(inner, Mapping):
-        places.insert(0, inner)
-    if isinstance(several, list) and several and isinstance(several[0], Mapping):
-        places.insert(0, several[0])
-    code = _first_text(places, ("code", "error_code", "error", "type"))
-    title = _first_text(places, ("title", "message", "error_description", "detail"))
-    return Problem(code, title)
+        return
+    for name in ("errors", "error", "fault", "detail"):
+        inner = document.get(name)
+        if isinstance(inner, list):
+            inner = inner[0] if inner else None
+        if isinstance(inner, Mapping):
+            deeper = inner.get("detail")
+            if isinstance(deeper, Mapping):
+                yield deeper
+            yield inner
+    yield document
 
 
-def _first_text(places: list[Mapping[str, Any]], names: tuple[str, ...]) -> str | None:
+def _first(places: list[Mapping[str, Any]], names: tuple[str, ...], kind: type) -> str | None:
     for place in places:
         for name in names:
             value = place.get(name)
-            if isinstance(value, str) and value and value != "about:blank":
+            if kind is str and isinstance(value, str) and value and value != "about:blank":
                 return "".join(c if c.isprintable() else " " for c in value[:_LONGEST_TEXT])
-            if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
+            number = isinstance(value, int) and not isinstance(value, bool)
+            if kind is int and number and abs(value or 0) < 10**9:
                 return str(value)
+    return None
+
+
+def _word(places: list[Mapping[str, Any]]) -> str | None:
+    """Find a code like NOT_FOUND in a place that others use for other things."""
+    for place in places:
+        for name in _WORDS:
+            value = place.get(name)
+            if isinstance(value, str) and _CODE_WORD.fullmatch(value):
+                return value
+    return None
+
+
+def _seconds(places: list[Mapping[str, Any]]) -> float | None:
+    for place in places:
+        for name in ("retry_after", "retryAfter", "retry_after_s"):
+            value = place.get(name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**9:
+                return float(value)
     return None
 
 
@@ -101,3 +148,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise Malformed("a key is there twice")
     return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)

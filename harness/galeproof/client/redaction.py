@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import traceback
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -13,8 +14,13 @@ from pydantic import SecretStr
 __all__ = ["LOGGER_NAMES", "Redactor"]
 
 MASK = "**********"
+# Tokens rotate for ever: the first ones are kept (a client secret is among them) and the newest.
+_MOST = 64
+_OURS = "galeproof.client"
 LOGGER_NAMES = (
-    "galeproof.client",
+    _OURS,
+    f"{_OURS}.audit",
+    f"{_OURS}.outbox",
     *(
         name
         for suffix in ("", "2")
@@ -35,6 +41,21 @@ _HEADER_PAIR = re.compile(
 )
 
 
+class _Known:
+    """One secret and the forms in which it may be met; shows none of them."""
+
+    __slots__ = ("forms", "secret")
+
+    def __init__(self, secret: SecretStr) -> None:
+        self.secret = secret
+        plain = secret.get_secret_value()
+        encoded = base64.b64encode(plain.encode()).decode()
+        self.forms = tuple(dict.fromkeys((plain, quote(plain, safe=""), quote(plain), encoded)))
+
+    def __repr__(self) -> str:
+        return MASK
+
+
 class Redactor(logging.Filter):
     """Replaces known secrets and credential headers in text and in log records.
 
@@ -42,28 +63,45 @@ class Redactor(logging.Filter):
         secrets: the values that must never be seen.
     """
 
-    def __init__(self, secrets: Iterable[SecretStr]) -> None:
+    def __init__(self, secrets: Iterable[SecretStr] = ()) -> None:
         super().__init__()
-        self._secrets = tuple(secrets)
+        self._known: tuple[_Known, ...] = ()
+        for secret in secrets:
+            self.learn(secret)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self._secrets)} secrets)"
+        return f"{type(self).__name__}({len(self._known)} secrets)"
+
+    def learn(self, secret: SecretStr) -> None:
+        """Know one more secret; the old ones stay known, for they may still be in an answer."""
+        if secret.get_secret_value() and all(known.secret != secret for known in self._known):
+            half = _MOST // 2
+            kept = self._known[:half] + self._known[half:][-half:]
+            self._known = (*kept, _Known(secret))
 
     def text(self, value: str) -> str:
         """Return `value` without secrets, also when they are percent or base64 encoded."""
-        for secret in self._secrets:
-            plain = secret.get_secret_value()
-            encoded = base64.b64encode(plain.encode()).decode()
-            for shape in (plain, quote(plain, safe=""), quote(plain), encoded):
-                value = value.replace(shape, MASK)
+        value = self._plain(value)
         return _HEADER_PAIR.sub(rf"\g<1>'{MASK}'", value)
+
+    def _plain(self, value: str) -> str:
+        for known in self._known:
+            for form in known.forms:
+                if form in value:
+                    value = value.replace(form, MASK)
+        return value
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; it is always kept."""
         message = record.getMessage()
-        clean = self.text(message)
+        # only the library writes headers; our own lines need no search for them
+        clean = self._plain(message) if record.name.startswith(_OURS) else self.text(message)
         if clean != message:
             record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[1] is not None:
+            # a formatter would print the chain, and httpx's exceptions hold the request
+            shown = "".join(traceback.format_exception(record.exc_info[1]))
+            record.exc_info, record.exc_text = None, self.text(shown)
         return True
 
     def install(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-__all__ = ["parse_retry_after"]
+__all__ = ["parse_http_date", "parse_retry_after"]
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
@@ -37,11 +37,25 @@ def parse_retry_after(value: str | None, *, wall_s: float) -> float | None:
     text = value.strip(" \t")
     if _SECONDS.fullmatch(text):
         return float(int(text)) if len(text) <= _MOST_DIGITS else 10.0**_MOST_DIGITS
+    instant_s = parse_http_date(text, wall_s=wall_s)
+    return None if instant_s is None else max(0.0, instant_s - wall_s)
+
+
+def parse_http_date(value: str, *, wall_s: float) -> float | None:
+    """Read an HTTP-date in any of its three forms (RFC 9110, 5.6.7).
+
+    Args:
+        value: the text.
+        wall_s: now, in seconds since the Unix epoch, against which a two-digit year is read.
+
+    Returns:
+        Seconds since the Unix epoch, or None for anything else.
+    """
+    text = value.strip(" \t")
     for form in _DATE_FORMS:
         match = form.fullmatch(text)
         if match:
-            instant_s = _epoch_s(match, wall_s)
-            return None if instant_s is None else max(0.0, instant_s - wall_s)
+            return _epoch_s(match, wall_s)
     return None
 
 

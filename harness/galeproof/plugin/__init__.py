@@ -11,10 +11,11 @@ import pytest
 
 if TYPE_CHECKING:
     from galeproof.plugin.gale import Gale
+    from galeproof.plugin.payments_fixture import FakePayments
     from galeproof.plugin.share import Shared
 
-__all__ = ["gale", "gale_subject", "pytest_addoption", "pytest_collect_file", "pytest_configure",
-           "pytest_generate_tests", "pytest_report_header", "pytest_unconfigure"]
+__all__ = ["gale", "gale_payments", "gale_subject", "pytest_addoption", "pytest_collect_file",
+           "pytest_configure", "pytest_generate_tests", "pytest_report_header", "pytest_unconfigure"]
 
 _SHARED = "_galeproof_shared"
 
@@ -162,3 +163,12 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def gale_payments() -> Iterator[FakePayments]:
+    """A payments API in memory for tests of code that uses ``PaymentsClient`` (extra ``respx``)."""
+    from galeproof.plugin.payments_fixture import fake_payments
+
+    with fake_payments() as made:
+        yield made

@@ -74,35 +74,44 @@ class Bench:
     """A client whose provider plays the steps; the last one is repeated."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    requests: list[httpx.Request] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    http: Any = httpx
 
-    async def handle(self, request: httpx.Request) -> httpx.Response:
+    async def handle(self, request: Any) -> Any:
         self.requests.append(request)
         step = self.steps[min(len(self.requests), len(self.steps)) - 1]
         if isinstance(step, Exception):
             raise step
         if callable(step):
             step = await step(request)
-        assert isinstance(step, httpx.Response)
+        assert isinstance(step, self.http.Response)
         return step
 
-    def build_settings(self) -> ClientSettings:
-        values = {"base_url": "http://127.0.0.1:9/base", "api_key": CANARY, **self.settings}
+    def build_settings(self, **more: Any) -> ClientSettings:
+        values = {"base_url": "http://127.0.0.1:9/base", "api_key": CANARY, **self.settings, **more}
         return ClientSettings(**values)
+
+    def build(self, **settings: Any) -> PaymentsClient:
+        """Return a client on this clock, dice and script."""
+        built = self.build_settings(**settings)
+        return PaymentsClient(
+            built,
+            clock=self.clock,
+            rng=Random(1),
+            http=self.http,
+            transport=self.http.MockTransport(self.handle),
+            **self.options,
+        )
 
     def run(self, call: Callable[[PaymentsClient], Awaitable[Any]], *steps: Step) -> Any:
         """Return the value, or the ClientError that was raised."""
         self.steps = list(steps)
 
         async def main() -> Any:
-            async with PaymentsClient(
-                self.build_settings(),
-                clock=self.clock,
-                rng=Random(1),
-                transport=httpx.MockTransport(self.handle),
-            ) as client:
+            async with self.build() as client:
                 try:
                     return await call(client)
                 except ClientError as error:

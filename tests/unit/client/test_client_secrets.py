@@ -99,6 +99,7 @@ def test_reprs_are_clean(bench: Any, canary: str) -> None:
     settings = bench.build_settings()
     client = PaymentsClient(settings)
     shown = repr(client) + repr(settings) + repr(vars(client)) + str(settings.model_dump())
+    shown += "".join(repr(vars(part)) for part in vars(client).values() if hasattr(part, "__dict__"))
     asyncio.run(client.aclose())
     assert canary not in shown
 
@@ -139,11 +140,11 @@ def test_a_wrong_setting_is_named(bench: Any, setting: str, value: Any) -> None:
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """GALEPROOF_CLIENT_* variables fill the settings."""
-    monkeypatch.setenv("GALEPROOF_CLIENT_BASE_URL", "http://x/")
+    monkeypatch.setenv("GALEPROOF_CLIENT_BASE_URL", "https://x/")
     monkeypatch.setenv("GALEPROOF_CLIENT_API_KEY", "k")
     monkeypatch.setenv("GALEPROOF_CLIENT_MAX_ATTEMPTS", "5")
     settings = ClientSettings()
-    assert (settings.base_url, settings.max_attempts) == ("http://x", 5)
+    assert (settings.base_url, settings.max_attempts) == ("https://x", 5)
 
 
 def test_errors_form_one_tree() -> None:

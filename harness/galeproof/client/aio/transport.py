@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import ModuleType
 from typing import Any
@@ -17,40 +16,18 @@ from typing import Any
 import httpx
 
 from galeproof.client.eligibility import FailureKind
+from galeproof.client.exchange import Answer, Failure, Timeouts
 from galeproof.client.settings import ClientSettings
+from galeproof.client.socket_limit import async_limit_sockets
+from galeproof.client.urls import origin_of
 
-__all__ = ["Answer", "Failure", "Timeouts", "Wire"]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """The four waits of one exchange, in seconds."""
-
-    connect_s: float
-    read_s: float
-    write_s: float
-    pool_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer; header names are in lower case, repeated ones joined by commas."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exchange without a complete answer; `status` is set when at least the head came."""
-
-    kind: FailureKind
-    status: int | None = None
+__all__ = ["Wire"]
 
 
 class Wire:
     """One connection pool to one provider.
+
+    The library's client owns the pools and knows the proxies; requests go to its transport.
 
     Args:
         settings: pool size, body limit and the use of proxy variables.
@@ -75,6 +52,7 @@ class Wire:
             trust_env=settings.trust_env,
             transport=transport,
         )
+        async_limit_sockets(self._client)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -83,12 +61,12 @@ class Wire:
     def resolve(self, base: str, location: str) -> str | None:
         """Return the absolute target of a redirect, None when it is another origin or garbage."""
         try:
-            old = self._http.URL(base)
-            new = old.join(location)
+            new = self._http.URL(base).join(location)
+            target = str(new.copy_with(fragment=None))
+            same = origin_of(base) == origin_of(target)
         except (self._http.InvalidURL, ValueError, TypeError):
             return None
-        same = _origin(old) == _origin(new)
-        return str(new.copy_with(fragment=None)) if same and not new.userinfo else None
+        return target if same and not new.userinfo else None
 
     async def exchange(
         self,
@@ -111,20 +89,20 @@ class Wire:
         Returns:
             The answer, or how the exchange failed.
         """
-        request = self._client.build_request(
-            method,
-            url,
-            headers=dict(headers),
-            content=body,
-            timeout=self._http.Timeout(
-                connect=timeouts.connect_s,
-                read=timeouts.read_s,
-                write=timeouts.write_s,
-                pool=timeouts.pool_s,
-            ),
-        )
+        waits = {
+            "connect": timeouts.connect_s,
+            "read": timeouts.read_s,
+            "write": timeouts.write_s,
+            "pool": timeouts.pool_s,
+        }
         try:
-            response = await self._client.send(request, stream=True)
+            # Not by the client's `send`: cookies, redirects, authentication and a log line with the
+            # whole URL are what it adds, and all of them are made elsewhere here, or not wanted.
+            request = self._http.Request(
+                method, url, headers=headers, content=body, extensions={"timeout": waits}
+            )
+            carrier = self._client._transport_for_url(request.url)
+            response = await carrier.handle_async_request(request)
         except (self._http.HTTPError, self._http.InvalidURL, OSError) as error:
             return Failure(self._kind(error))
         return await self._read(response)
@@ -133,15 +111,18 @@ class Wire:
         """Read a body up to the limit; we ask for no coding, so a coded body is refused."""
         status = int(response.status_code)
         try:
-            coding = response.headers.get("content-encoding", "identity").strip().lower()
-            if coding not in ("", "identity"):
+            headers: dict[str, str] = {}
+            for raw_name, raw_value in response.headers.raw:
+                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
                 return Failure("protocol", status)
             chunks = bytearray()
-            async for chunk in response.aiter_bytes():
+            # The stream itself: the library's iterators add decoders that there is no use for.
+            async for chunk in response.stream:
                 chunks += chunk
                 if len(chunks) > self._max_bytes:
                     return Failure("size", status)
-            headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
             return Answer(status, headers, bytes(chunks))
         except self._http.RemoteProtocolError:
             return Failure("truncated", status)
@@ -171,11 +152,6 @@ class Wire:
         if isinstance(error, (http.NetworkError, OSError)):
             return "reset"
         return "protocol"
-
-
-def _origin(url: Any) -> tuple[str, str, int | None]:
-    default = {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, url.port if url.port is not None else default
 
 
 def _refused_by_tls(error: BaseException) -> bool:

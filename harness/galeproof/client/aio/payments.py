@@ -2,90 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictInt,
-    StrictStr,
-)
-
-from galeproof.client.base import ResilientClient
+from galeproof.client.aio.base import ResilientClient
+from galeproof.client.aio.pages import walk_pages
 from galeproof.client.errors import InvalidArgument
+from galeproof.client.payment import CURRENCY, MOST_MINOR_UNITS, Payment, PaymentPage, Refund
 
-__all__ = ["Payment", "PaymentPage", "PaymentsClient", "Refund"]
+__all__ = ["PaymentsClient"]
 
-_STATUSES = ("pending", "settled", "refused")
-_CURRENCY = re.compile("[A-Z]{3}")
-_MOST_MINOR_UNITS = 2**53 - 1
-
-
-def _known_status(value: object) -> object:
-    """Keep reading when the provider adds a status."""
-    return "unknown" if isinstance(value, str) and value not in _STATUSES else value
-
-
-def _only_text(value: object) -> object:
-    """Refuse numbers where the API promises an ISO 8601 text."""
-    if not isinstance(value, (str, datetime)) or (isinstance(value, str) and value.isdigit()):
-        raise ValueError("must be an ISO 8601 text")
-    return value
-
-
-Amount = Annotated[StrictInt, Field(ge=0, le=_MOST_MINOR_UNITS)]
-Identifier = Annotated[StrictStr, Field(min_length=1)]
-Status = Annotated[
-    Literal["pending", "settled", "refused", "unknown"], BeforeValidator(_known_status)
-]
-
-
-class _Read(BaseModel):
-    """Tolerant reader: unknown fields pass, known ones must be right."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class Payment(_Read):
-    """A payment; `amount` in minor units, a status that is new to us reads as "unknown"."""
-
-    id: Identifier
-    amount: Amount
-    currency: Annotated[StrictStr, Field(pattern="^[A-Z]{3}$")]
-    status: Status
-    reference: StrictStr
-    created_at: Annotated[datetime, BeforeValidator(_only_text)]
-
-
-class PaymentPage(_Read):
-    """One page of payments; `next_cursor` is None on the last."""
-
-    items: tuple[Payment, ...] = Field(validation_alias=AliasChoices("items", "data", "payments"))
-    next_cursor: StrictStr | None = None
-
-
-class Refund(_Read):
-    """A refund; `amount` in minor units."""
-
-    id: Identifier
-    amount: Amount
-    payment_id: StrictStr | None = None
-    status: StrictStr | None = None
+_READ = "payments:read"
+_WRITE = "payments:write"
+_REFUND = "refunds:write"
 
 
 class PaymentsClient(ResilientClient):
     """Client of the payments API; use it as `async with PaymentsClient(settings) as client`.
 
     Every method raises ClientError (see `galeproof.client.errors`) and takes `deadline_s`, the
-    budget of the whole operation in seconds.
+    budget of the whole operation in seconds, and `correlation_id`, the caller's id for the logs of
+    both sides (a fresh UUID4 by default).
     """
 
-    async def get_payment(self, payment_id: str, *, deadline_s: float | None = None) -> Payment:
+    async def get_payment(
+        self,
+        payment_id: str,
+        *,
+        correlation_id: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Payment:
         """Return one payment.
 
         Raises:
@@ -96,19 +41,74 @@ class PaymentsClient(ResilientClient):
             "/payments/{payment_id}",
             Payment,
             path={"payment_id": payment_id},
+            correlation_id=correlation_id,
             deadline_s=deadline_s,
+            scope=_READ,
         )
 
-    async def list_payments(
-        self, cursor: str | None = None, *, deadline_s: float | None = None
-    ) -> PaymentPage:
-        """Return one page, the first one without a cursor.
+    async def get_charge(
+        self,
+        charge_id: str,
+        *,
+        correlation_id: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Payment:
+        """Return one payment by the old route, whose end the provider has announced.
+
+        Use `get_payment`; what the provider says about the route stands in `notices`.
 
         Raises:
             ClientError: the operation failed; InvalidArgument when nothing was sent.
         """
-        query = None if cursor is None else {"cursor": cursor}
-        return await self._call("GET", "/payments", PaymentPage, query=query, deadline_s=deadline_s)
+        return await self._call(
+            "GET",
+            "/charges/{charge_id}",
+            Payment,
+            path={"charge_id": charge_id},
+            correlation_id=correlation_id,
+            deadline_s=deadline_s,
+            scope=_READ,
+        )
+
+    async def list_payments(
+        self,
+        cursor: str | None = None,
+        *,
+        correlation_id: str | None = None,
+        deadline_s: float | None = None,
+    ) -> PaymentPage:
+        """Return one page of payments, the first when `cursor` is None.
+
+        Raises:
+            ClientError: the operation failed; InvalidArgument when nothing was sent.
+        """
+        return await self._call(
+            "GET",
+            "/payments",
+            PaymentPage,
+            query={} if cursor is None else {"cursor": cursor},
+            correlation_id=correlation_id,
+            deadline_s=deadline_s,
+            scope=_READ,
+        )
+
+    async def iterate_payments(
+        self, *, correlation_id: str | None = None, deadline_s: float | None = None
+    ) -> AsyncIterator[Payment]:
+        """Yield all payments, page by page; `deadline_s` is the budget of each page.
+
+        Raises:
+            PayloadError: the pages go round in a circle, or there are more than `max_pages`.
+            ClientError: a page could not be read.
+        """
+
+        async def fetch(cursor: str | None) -> PaymentPage:
+            return await self.list_payments(
+                cursor, correlation_id=correlation_id, deadline_s=deadline_s
+            )
+
+        async for payment in walk_pages(fetch, max_pages=self._settings.max_pages):
+            yield payment
 
     async def create_payment(
         self,
@@ -137,7 +137,7 @@ class PaymentsClient(ResilientClient):
             ClientError: the operation failed; InvalidArgument when nothing was sent.
         """
         _check_amount(amount)
-        if not _CURRENCY.fullmatch(currency):
+        if not CURRENCY.fullmatch(currency):
             raise InvalidArgument("currency: must be three capital letters")
         return await self._call(
             "POST",
@@ -147,6 +147,7 @@ class PaymentsClient(ResilientClient):
             idempotency_key=idempotency_key,
             correlation_id=correlation_id,
             deadline_s=deadline_s,
+            scope=_WRITE,
         )
 
     async def refund(
@@ -173,9 +174,10 @@ class PaymentsClient(ResilientClient):
             idempotency_key=idempotency_key,
             correlation_id=correlation_id,
             deadline_s=deadline_s,
+            scope=_REFUND,
         )
 
 
 def _check_amount(amount: int) -> None:
-    if isinstance(amount, bool) or not 1 <= amount <= _MOST_MINOR_UNITS:
-        raise InvalidArgument(f"amount: must be 1 to {_MOST_MINOR_UNITS} minor units")
+    if isinstance(amount, bool) or not 1 <= amount <= MOST_MINOR_UNITS:
+        raise InvalidArgument(f"amount: must be 1 to {MOST_MINOR_UNITS} minor units")

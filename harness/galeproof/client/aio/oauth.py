@@ -1,0 +1,260 @@
+"""OAuth 2.0: client credentials and refresh, one request however many are waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from pydantic import SecretStr
+
+from galeproof.client.aio.credentials import REVOKED
+from galeproof.client.aio.transport import Wire
+from galeproof.client.audit import AuditLog
+from galeproof.client.backoff import backoff_s
+from galeproof.client.building import timeouts_of
+from galeproof.client.clock import Clock
+from galeproof.client.concurrency import AsyncFlight
+from galeproof.client.eligibility import may_retry
+from galeproof.client.errors import CredentialUnavailable
+from galeproof.client.exchange import Answer, Failure
+from galeproof.client.gate import Refusal
+from galeproof.client.redaction import Redactor
+from galeproof.client.refresh_store import RefreshStore
+from galeproof.client.retry_after import parse_retry_after
+from galeproof.client.secret import StaticSecret, Token
+from galeproof.client.sections import OAuthSettings
+from galeproof.client.settings import ClientSettings
+from galeproof.client.tokens import (
+    Grant,
+    TokenAnswer,
+    basic_of,
+    read_token,
+    revocation_form,
+    token_form,
+    token_headers,
+    token_refusal,
+)
+
+__all__ = ["OAuthCredential"]
+
+_NAME = "oauth.access_token"
+_BEYOND = Refusal(
+    "scope_not_granted", "the operation needs a scope that the client may not ask for",
+    CredentialUnavailable,
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Held:
+    """The token of one scope."""
+
+    token: Token = field(repr=False)
+    use_until_s: float
+    obtained_at_s: float
+
+
+class OAuthCredential:
+    """Tokens by scope; what expires or is refused is replaced once, for all who wait.
+
+    Args:
+        oauth: the authority, and who we are to it.
+        settings: timeouts, attempts and backoff of a token request.
+        secret: the client secret and its source.
+        wire: the connections.
+        clock: time.
+        rng: dice for the backoff.
+        audit: where uses and changes are written.
+        redactor: learns every token.
+    """
+
+    def __init__(
+        self,
+        oauth: OAuthSettings,
+        settings: ClientSettings,
+        secret: StaticSecret,
+        wire: Wire,
+        clock: Clock,
+        rng: Random,
+        audit: AuditLog,
+        redactor: Redactor,
+    ) -> None:
+        self._oauth, self._settings, self._secret = oauth, settings, secret
+        self._wire, self._clock, self._rng = wire, clock, rng
+        self._audit, self._redactor = audit, redactor
+        self._refresh = RefreshStore(oauth.refresh_token, oauth.refresh_token_file, redactor)
+        self._held: dict[str, _Held] = {}
+        self._flights: dict[str, AsyncFlight[Token | Refusal]] = {}
+        self._generation = 0
+        self._revoked = False
+        # The refusal of the authority, and the secret that it was given to.
+        self._dead: tuple[int, Refusal] | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(scopes={self._oauth.scopes!r})"
+
+    async def token(self, scope: str, correlation_id: str) -> Token | Refusal:
+        """Return a token for a scope, got first where there is none that lasts."""
+        if self._oauth.scopes and not set(scope.split()) <= set(self._oauth.scopes):
+            return _BEYOND
+        scope = self._asked(scope)
+        if self._revoked:
+            return REVOKED
+        held = self._held.get(scope)
+        if held is not None and self._clock.monotonic() < held.use_until_s:
+            found: Token | Refusal = held.token
+        else:
+            found = await self._obtain(scope)
+        if isinstance(found, Token):
+            self._audit.note(
+                "use", _NAME, found.generation, correlation_id=correlation_id, detail=scope or "-"
+            )
+        return found
+
+    async def renewed(self, used: Token, scope: str) -> bool:
+        """Replace a refused token, unless another caller has done it or it is brand-new."""
+        scope = self._asked(scope)
+        held = self._held.get(scope)
+        if held is not None and held.token.generation != used.generation:
+            return True
+        self._audit.note("refused", _NAME, used.generation, detail=scope or "-")
+        if self._revoked or held is None:
+            return False
+        # A fresh token that is refused would be refused again: no loop of refreshes.
+        if self._clock.monotonic() - held.obtained_at_s < self._oauth.refresh_every_s:
+            return False
+        held.use_until_s = 0.0
+        return isinstance(await self._obtain(scope), Token)
+
+    async def revoke(self) -> None:
+        """Tell the authority, where it can be told, and never use a token again."""
+        self._revoked = True
+        held, self._held = list(self._held.values()), {}
+        tokens = [self._refresh.take(), *(one.token.value for one in held)]
+        for token in tokens:
+            if token is not None and self._oauth.revoke_url is not None:
+                secret = self._secret.current().value
+                await self._post(self._oauth.revoke_url, revocation_form(token, self._oauth, secret))
+        self._audit.note("revoked", _NAME, self._generation, detail="by the caller")
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for flight in list(self._flights.values()):
+            await flight.cancel()
+
+    def _asked(self, scope: str) -> str:
+        """Return the scope to ask for: the operation's own, or all where there is no choice.
+
+        A refresh token serves all scopes and must not be used twice at once: one token for all.
+        """
+        narrow = scope and self._oauth.scopes and self._refresh.held is None
+        return scope if narrow else " ".join(self._oauth.scopes)
+
+    async def _obtain(self, scope: str) -> Token | Refusal:
+        """Get a token; who comes while one is on its way waits for that."""
+        dead = self._dead
+        if dead is not None and dead[0] == self._secret.current().generation:
+            if not self._refresh.reread():
+                return dead[1]
+            self._dead = None
+        flight = self._flights.setdefault(scope, AsyncFlight())
+
+        async def start() -> Token | Refusal:
+            return await self._fetch(scope)
+
+        return await flight.join(start)
+
+    async def _fetch(self, scope: str) -> Token | Refusal:
+        """Ask the authority, within a deadline of its own."""
+        held = self._held.get(scope)
+        if held is not None and self._clock.monotonic() < held.use_until_s:
+            return held.token
+        grant = Grant(scope, self._refresh.held)
+        used = self._secret.current()
+        outcome = await self._post(
+            self._oauth.token_url, token_form(grant, self._oauth, used.value)
+        )
+        if isinstance(outcome, Answer) and outcome.status == 401 and self._secret.reload():
+            used = self._secret.current()
+            outcome = await self._post(
+                self._oauth.token_url, token_form(grant, self._oauth, used.value)
+            )
+        answer = None
+        if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
+            answer = read_token(outcome)
+        if answer is not None:
+            return self._keep(grant, answer)
+        refusal = token_refusal(outcome, self._redactor)
+        if isinstance(outcome, Answer) and outcome.status in (400, 401, 403):
+            # Definitive for this secret: asking again would be load for nothing.
+            self._dead = (used.generation, refusal)
+            self._audit.note("refused", self._secret.name, used.generation, detail=refusal.code)
+        return refusal
+
+    def _keep(self, grant: Grant, answer: TokenAnswer) -> Token:
+        """Store a token; one whose scope is not what was asked is noted."""
+        scope = grant.scope
+        self._redactor.learn(answer.access_token)
+        self._generation += 1
+        now_s = self._clock.monotonic()
+        early_s = min(self._oauth.early_s, answer.expires_in / 10)
+        token = Token(answer.access_token, self._generation)
+        self._held[scope] = _Held(token, now_s + answer.expires_in - early_s, now_s)
+        self._audit.note("obtained", _NAME, self._generation, detail=scope or "-")
+        # Client credentials bring no refresh token (RFC 6749, 4.4.3); one that comes is not kept.
+        if answer.refresh_token is not None and grant.refresh is not None:
+            self._rotate(answer.refresh_token)
+        if answer.scope is not None and set(answer.scope.split()) != set(scope.split()):
+            self._audit.note("scope_differs", _NAME, self._generation, detail="granted differs from asked")
+        return token
+
+    def _rotate(self, token: SecretStr) -> None:
+        """Keep a new refresh token; a disk that refuses it costs the next start, not this one."""
+        try:
+            changed = self._refresh.put(token)
+        except OSError as error:
+            detail = error.strerror or "the disk refuses"
+            self._audit.note("store_failed", "oauth.refresh_token", self._generation, detail=detail)
+            return
+        if changed:
+            self._audit.note("changed", "oauth.refresh_token", self._generation)
+
+    async def _post(self, url: str, body: bytes) -> Answer | Failure:
+        """Ask the authority, again where that is safe; a lost refresh is resent exactly."""
+        settings, secret = self._settings, self._secret.current().value
+        self._redactor.learn(SecretStr(basic_of(self._oauth, secret)))
+        headers = token_headers(self._oauth, secret, settings.user_agent)
+        until_s = self._clock.monotonic() + settings.deadline_s
+        outcome: Answer | Failure = Failure("timeout")
+        for attempt in range(1, settings.max_attempts + 1):
+            left_s = until_s - self._clock.monotonic()
+            try:
+                async with self._clock.limit(left_s):
+                    outcome = await self._wire.exchange(
+                        "POST", url, headers=headers, body=body, timeouts=timeouts_of(settings, left_s)
+                    )
+            except TimeoutError:
+                return Failure("timeout")
+            failure = outcome.status if isinstance(outcome, Answer) else outcome.kind
+            wait_s = self._wait_s(outcome, attempt)
+            late = self._clock.monotonic() + wait_s >= until_s
+            if not may_retry(failure, method="POST", keyed=True) or late:
+                break
+            if attempt < settings.max_attempts:
+                await self._clock.sleep(wait_s)
+        return outcome
+
+    def _wait_s(self, outcome: Answer | Failure, attempt: int) -> float:
+        settings = self._settings
+        floor_s: float | None = None
+        if isinstance(outcome, Answer):
+            floor_s = parse_retry_after(
+                outcome.headers.get("retry-after"), wall_s=self._clock.wall()
+            )
+        return (floor_s or 0.0) + backoff_s(
+            self._rng,
+            attempt,
+            base_s=settings.backoff_base_s,
+            factor=settings.backoff_factor,
+            cap_s=settings.backoff_cap_s,
+            jitter=settings.backoff_jitter,
+        )

@@ -1,0 +1,194 @@
+"""The outbox: calls that need not be waited for, made later and at last, or put aside by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+from galeproof.client.backoff import backoff_s
+from galeproof.client.clock import Clock, SystemClock, new_id, system_random
+from galeproof.client.concurrency import async_in_thread
+from galeproof.client.errors import (
+    AuthenticationFailed,
+    ClientError,
+    InvalidArgument,
+    NotFound,
+    PayloadError,
+    Rejected,
+)
+from galeproof.client.outbox_store import Entry, OutboxStore
+
+__all__ = ["Outbox"]
+
+_LOG = logging.getLogger("galeproof.client.outbox")
+_DEFINITIVE = (Rejected, NotFound, InvalidArgument, PayloadError)
+_SHORTEST_WAIT_S = 0.01
+
+
+class Outbox:
+    """Puts calls on disk and makes them later, each with one idempotency key for all its tries.
+
+    A process that is killed leaves its call leased; it is tried again, under the same key, once
+    the lease is over. An entry is tried at least once and has one effect, as the provider knows
+    the key. A definitive error, or the last try, puts it into the dead letter with its error.
+
+    Args:
+        path: the SQLite file.
+        handlers: by kind, what makes the call: it is given payload and idempotency key.
+        tries: tries of one entry, at least 1; each may make several attempts of its own.
+        lease_s: how long one try may take, in seconds; longer than the client's deadline.
+        base_s: ceiling of the first wait between two tries, in seconds.
+        cap_s: ceiling of every wait, in seconds.
+        clock: time; the machine's by default.
+        rng: dice for the jitter; the operating system's by default.
+
+    Raises:
+        InvalidArgument: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        handlers: Mapping[str, Callable[[Mapping[str, Any], str], Awaitable[object]]],
+        *,
+        tries: int = 8,
+        lease_s: float = 60.0,
+        base_s: float = 1.0,
+        cap_s: float = 300.0,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        if tries < 1:
+            raise InvalidArgument("tries: must be at least 1")
+        for name, value in (("lease_s", lease_s), ("base_s", base_s), ("cap_s", cap_s)):
+            if not 0 < value < float("inf"):
+                raise InvalidArgument(f"{name}: must be a finite number above 0")
+        if cap_s < base_s:
+            raise InvalidArgument("cap_s: must not be below base_s")
+        self._handlers = dict(handlers)
+        self._tries, self._lease_s = tries, lease_s
+        self._base_s, self._cap_s = base_s, cap_s
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._rng = rng if rng is not None else system_random()
+        self._store = OutboxStore(path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the file."""
+        await async_in_thread(self._store.close)
+
+    async def put(self, kind: str, payload: Mapping[str, Any], *, key: str | None = None) -> int:
+        """Store a call; it is on the disk when this returns.
+
+        Args:
+            kind: names the handler.
+            payload: its data, as JSON; no secrets, for the file is not encrypted.
+            key: the idempotency key; a UUID4 by default. The same key and call are stored once.
+
+        Returns:
+            The entry's number.
+
+        Raises:
+            InvalidArgument: no such kind, no JSON, or the key is in use for another call.
+        """
+        if kind not in self._handlers:
+            raise InvalidArgument(f"kind: must be one of {', '.join(sorted(self._handlers))}")
+        due_s = self._clock.wall()
+        return await async_in_thread(
+            partial(self._store.put, kind, payload, key if key is not None else new_id(), due_s)
+        )
+
+    async def run_due(self) -> int:
+        """Try every entry that is due now, oldest first; return how many were tried."""
+        tried = 0
+        while True:
+            claim = partial(self._store.claim, self._clock.wall(), self._lease_s)
+            entry = await async_in_thread(claim)
+            if entry is None:
+                return tried
+            tried += 1
+            await self._try(entry)
+
+    async def drain(self) -> None:
+        """Try until no entry waits: each is done or dead then."""
+        while True:
+            await self.run_due()
+            due_s = await async_in_thread(self._store.next_due_s)
+            if due_s is None:
+                return
+            await self._clock.sleep(max(due_s - self._clock.wall(), _SHORTEST_WAIT_S))
+
+    async def waiting(self) -> list[Entry]:
+        """Return the entries that wait, oldest first."""
+        return await async_in_thread(partial(self._store.entries, "waiting"))
+
+    async def dead_letter(self) -> list[Entry]:
+        """Return the entries that were given up, each with its last error."""
+        return await async_in_thread(partial(self._store.entries, "dead"))
+
+    async def revive(self, entry_id: int) -> bool:
+        """Let a dead entry be tried again, under its old key; False when it is not dead."""
+        return await async_in_thread(partial(self._store.revive, entry_id, self._clock.wall()))
+
+    async def forget_done(self) -> int:
+        """Delete what is done; a key put again after that is a new call to us."""
+        return await async_in_thread(self._store.forget_done)
+
+    async def _try(self, entry: Entry) -> None:
+        """Make one try; a handler that breaks is a failed try, never a lost entry."""
+        failure: Exception | None = None
+        handler = self._handlers.get(entry.kind)
+        # a try that was killed counts, and the entry that kills us must end at last
+        if entry.tries > self._tries:
+            text = entry.last_error or "every try was cut off"
+            await async_in_thread(partial(self._store.bury, entry, text, effect_unknown=True))
+            return
+        try:
+            if handler is None:
+                raise InvalidArgument(f"kind: there is no handler for {entry.kind!r}")
+            await handler(entry.payload, entry.key)
+        except Exception as error:
+            failure = error
+        if failure is None:
+            await async_in_thread(partial(self._store.done, entry))
+            return
+        await self._failed(entry, failure)
+
+    async def _failed(self, entry: Entry, error: Exception) -> None:
+        """Repeat later, or put aside; the text of a foreign error may hold anything."""
+        known = isinstance(error, ClientError)
+        unknown = error.effect_unknown if isinstance(error, ClientError) else True
+        text = f"{type(error).__name__}: {error}" if known else type(error).__name__
+        definitive = isinstance(error, _DEFINITIVE) and not unknown
+        # a credential can be mended while we wait
+        if isinstance(error, AuthenticationFailed):
+            definitive = False
+        if definitive or entry.tries >= self._tries:
+            _LOG.error("dead entry=%d kind=%s tries=%d error=%s", entry.id, entry.kind, entry.tries, text)
+            bury = partial(self._store.bury, entry, text, effect_unknown=unknown)
+            await async_in_thread(bury)
+            return
+        wait_s = backoff_s(
+            self._rng, entry.tries, base_s=self._base_s, factor=2.0, cap_s=self._cap_s
+        )
+        asked_s = error.retry_after_s if isinstance(error, ClientError) else None
+        due_s = self._clock.wall() + (asked_s or 0.0) + wait_s
+        _LOG.warning("later entry=%d kind=%s tries=%d error=%s", entry.id, entry.kind, entry.tries, text)
+        await async_in_thread(
+            partial(self._store.later, entry, text, due_s, effect_unknown=unknown)
+        )

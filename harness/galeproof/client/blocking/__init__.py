@@ -1,0 +1,3 @@
+"""The blocking twin of `galeproof.client.aio`, generated from it by ci/unasync."""
+
+from __future__ import annotations
