@@ -12,6 +12,8 @@ sys.path.insert(0, str(HERE))
 
 from proof_clients import CLIENTS
 
+from galeproof.invariants import INVARIANTS
+
 AT_ONCE = 6
 LIMIT_S = 1200
 
@@ -37,6 +39,13 @@ def proofs():
     for name in [name for name, proof in found.items() if not decided(proof)]:
         found |= prove([name])
     return found
+
+
+def test_every_invariant_has_a_client_that_must_fail_it_and_one_that_must_not():
+    """No checker stands without its proof."""
+    failed = {code for client in CLIENTS.values() for code in client.EXPECT}
+    spared = {code for client in CLIENTS.values() for code in client.INVARIANTS if code not in client.EXPECT}
+    assert (set(INVARIANTS), set(INVARIANTS)) == (failed, spared & set(INVARIANTS))
 
 
 @pytest.mark.parametrize("name", sorted(CLIENTS))

@@ -21,7 +21,7 @@ _SCENARIO = "herd-of-thirty"
 
 
 def demo_command(engine: str, seed: int, as_json: bool) -> int:
-    """Judge the three and print what each shows; 0 where the demonstration came out.
+    """Judge the three and print what each shows; 0, or 4 where the harness is to blame.
 
     Args:
         engine: As for ``galeproof run``.

@@ -15,6 +15,7 @@ from pathlib import Path
 from galeproof.errors import EngineError, HarnessError
 from galeproof.kernel.clock import now_ns, pause
 from galeproof.runner.config import load_config
+from galeproof.runner.judging import QUIET_LAG_MS
 from galeproof.subject.description import describe, load_target
 from galeproof.toxiproxy.control import ControlPlane
 from galeproof.toxiproxy.names import is_stale
@@ -26,7 +27,6 @@ _EXTRAS = {"pact": "pact", "allure": "allure_pytest", "respx": "respx", "propert
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _BEATS = 50
 _BEAT_S = 0.01
-_QUIET_MS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _machine() -> Iterator[_Line]:
         yield _Line("note", f"{sys.platform}: refusals are not counted by the kernel here, and "
                     "blackholes are untried", "Linux sees both")
     late = sorted(_lateness_ms() for _ in range(_BEATS))[-2]
-    quiet = late < _QUIET_MS
+    quiet = late < QUIET_LAG_MS
     yield _Line("ok" if quiet else "note", f"lag p98 of {_BEATS} beats: {late:.1f} ms",
                 "" if quiet else "not quiet: timing verdicts may become UNKNOWN noise")
 

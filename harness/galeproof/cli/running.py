@@ -28,7 +28,8 @@ from galeproof.runner import (
 )
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config, weighed
-from galeproof.runner.judging import demanded
+from galeproof.runner.firing import unmet
+from galeproof.runner.judging import QUIET_LAG_MS, demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
 __all__ = ["judge_command", "replay_command", "run_command"]
@@ -215,6 +216,9 @@ def _closing(result: CatalogueResult, code: int, path: Path) -> None:
         if run.skipped:
             print(f"not run  {run.scenario}: {run.skipped}")
     for judged in result.judged:
+        if text := unmet(judged.history):
+            print(f"note     {judged.history.header['scenario']}: {text}")
+    for judged in result.judged:
         for verdict in result.verdicts:
             shown = next((f.operation for f in verdict.findings
                           if f.operation in judged.history.header["refs"]), None)
@@ -224,5 +228,5 @@ def _closing(result: CatalogueResult, code: int, path: Path) -> None:
     words = {0: "every exercised invariant holds", 1: "findings", 3: f"INVALID: {result.invalid}",
              4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
-    print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < 20 else 'not quiet'}); run kept in {path}")
+    print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < QUIET_LAG_MS else 'not quiet'}); run kept in {path}")
     print(f"galeproof: {words.get(code, code)} (exit {code})")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from galeproof.model import Finding, History, Outcome, Profile, Verdict
+from galeproof.model import Event, Finding, History, Outcome, Profile, Verdict
 from galeproof.model.attribution import Attribution, attribute
 from galeproof.model.exchange import Exchange, Operation
 
@@ -24,11 +24,12 @@ class Case:
     history: History
     profile: Profile
     attribution: Attribution
+    lags: tuple[Event, ...]
 
     @classmethod
     def of(cls, history: History, profile: Profile) -> Case:
         """Attribute the history's events."""
-        return cls(history, profile, attribute(history))
+        return cls(history, profile, attribute(history), tuple(history.of("lag")))
 
     @property
     def operations(self) -> tuple[Operation, ...]:

@@ -6,7 +6,7 @@ A limit L passes up to L + max(0.25 s, 0.1 L) and fails beyond L + max(1 s, 0.5 
 
 from __future__ import annotations
 
-from galeproof.model import History
+from galeproof.invariants._case import Case
 
 __all__ = ["fail_beyond_s", "lagged_s", "pass_up_to_s"]
 
@@ -21,10 +21,10 @@ def fail_beyond_s(limit_s: float) -> float:
     return limit_s + max(1.0, 0.5 * limit_s)
 
 
-def lagged_s(history: History, lo_ns: int, hi_ns: int) -> float:
+def lagged_s(case: Case, lo_ns: int, hi_ns: int) -> float:
     """Return how long heartbeats were late between two instants, in s (a lower bound of noise)."""
     total = 0
-    for event in history.of("lag"):
+    for event in case.lags:
         if event.lo_ns < hi_ns and event.hi_ns > lo_ns:
             total += int(event.data["ms"] * 1e6)
     return total / 1e9

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
-__all__ = ["now_ns", "pause", "set_timezone", "sleep", "wall_s"]
+__all__ = ["now_ns", "pause", "set_timezone", "sleep", "wall_at_s", "wall_s"]
 
 
 def now_ns() -> int:
@@ -18,6 +18,11 @@ def now_ns() -> int:
 def wall_s() -> float:
     """Return the wall clock in s since the epoch; only for dates."""
     return time.time()
+
+
+def wall_at_s(at_ns: int) -> float:
+    """Return what the wall clock said at an instant of ``now_ns``, in s since the epoch."""
+    return wall_s() - (now_ns() - at_ns) / 1e9
 
 
 async def sleep(delay_s: float) -> None:

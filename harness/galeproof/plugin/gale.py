@@ -17,6 +17,7 @@ from galeproof.errors import UsageError
 from galeproof.faults.steps import parse_step_words
 from galeproof.invariants import judge
 from galeproof.kernel.chance import canary, reference, stream
+from galeproof.kernel.clock import now_ns, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Outcome, Profile, Verdict, make_history, parse_profile
 from galeproof.model.attribution import attribute
@@ -54,13 +55,11 @@ class Gale:
         self._schedule: list[dict[str, Any]] = []
         self._stack = contextlib.ExitStack()
         self._world: WorldRun | None = None
-        self._ports: dict[str, int] = {}
         self._whole_history: History | None = None
         self._open: list[str] = []
         self._overlapped = False
         self._lock = threading.RLock()
         self._capture: Capture | None = None
-        self._begun = False
         self._secrets = Secrets({"api_key": canary(self._rng)})
 
     # -- a storm around an existing test ----------------------------------------------------
@@ -79,7 +78,7 @@ class Gale:
         Raises:
             ScenarioError: A word is not known.
         """
-        if self._begun:
+        if self._world is not None:
             raise UsageError("gale.steps: call it before base_url is used")
         self._schedule = [step.as_dict() for step in parse_step_words(*words).steps]
 
@@ -110,18 +109,17 @@ class Gale:
 
     def _begin(self) -> None:
         with self._lock:  # a test may have threads of its own
-            if not self._begun:
-                self._begun = True
+            if self._world is None:
                 self._enter()
 
     def _enter(self) -> None:
         station = self._shared.station
         self._stack.callback(spare_loopback(os.environ))
         self._world = self._stack.enter_context(station.open_run())
-        self._ports, closing = self._stack.enter_context(station.lanes(self._world, {}))
+        ports, closing = self._stack.enter_context(station.lanes(self._world, {}))
         self._world.call(
             "begin", refs={ref: {} for ref in self._refs}, schedule=self._schedule,
-            lanes=self._ports, closing=closing, key_where=self._key, seed=self._shared.seed,
+            lanes=ports, closing=closing, key_where=self._key, seed=self._shared.seed,
             deduplicate=True, routes={})
         self._listen()
 
@@ -194,9 +192,10 @@ class Gale:
                 recorder.add("subject", "probe", None, None, **probe)
         told = room.call("look")
         raw += list(room.events)
-        return make_history(self._header(told), raw, min((e[0] for e in raw), default=0))
+        start = min((e[0] for e in raw), default=now_ns())
+        return make_history(self._header(told, wall_at_s(start)), raw, start)
 
-    def _header(self, told: Mapping[str, Any]) -> dict[str, Any]:
+    def _header(self, told: Mapping[str, Any], began_s: float) -> dict[str, Any]:
         return {
             "scenario": self._test, "seed": self._shared.seed, "subject": self._test,
             "engine": self._shared.station.engine, "target": None, "version": __version__,
@@ -207,7 +206,7 @@ class Gale:
             "words": [step["word"] for step in self._schedule],
             "spoiled": self._schedule[-1]["first"] - 1 if self._schedule else 0,
             "channels": list(CHANNELS), "effects": told["effects"],
-            "lag_p99_ms": told["lag_p99_ms"], "start_wall_s": 0.0,
+            "lag_p99_ms": told["lag_p99_ms"], "start_wall_s": round(began_s, 3),
         }
 
     def effects(self, operation: OperationScope) -> int:

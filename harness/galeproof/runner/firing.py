@@ -9,7 +9,7 @@ from galeproof.model import History
 from galeproof.model.attribution import attribute
 from galeproof.model.exchange import Exchange
 
-__all__ = ["fired", "lacking", "planned"]
+__all__ = ["fired", "lacking", "planned", "unmet"]
 
 _HALF = 0.5  # of the delay that a lane's toxics must make
 _SEEN_S = 0.001  # less is no storm
@@ -41,6 +41,16 @@ def lacking(history: History) -> list[str]:
             event.data.get("nth", 1) > 1 for event in history.of("head")):
         found.append("connection that it uses again")
     return found
+
+
+def unmet(history: History) -> str | None:
+    """Say where the callers' outcomes are not what the scenario expects; no verdict rests on it."""
+    wanted = (history.header.get("expect") or {}).get("outcome", "any")
+    if wanted == "any":
+        return None
+    ends = [o.outcome for o in attribute(history).operations if o.outcome is not None]
+    other = sum((outcome == "ok") != (wanted == "success") for outcome in ends)
+    return f"{other} of {len(ends)} operations ended otherwise than in {wanted}" if other else None
 
 
 def _bit(exchange: Exchange, history: History) -> bool:

@@ -10,9 +10,10 @@ from galeproof.invariants import judge
 from galeproof.model import History, Outcome, Profile, Verdict, combine, parse_profile
 from galeproof.runner.firing import fired, lacking
 
-__all__ = ["Judged", "RERUNS", "demanded", "expected_of", "judge_one", "judge_runs"]
+__all__ = ["Judged", "QUIET_LAG_MS", "RERUNS", "demanded", "expected_of", "judge_one", "judge_runs"]
 
 RERUNS = 2
+QUIET_LAG_MS = 20.0  # p99: a machine that is later than this is not quiet
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 
 
@@ -57,11 +58,11 @@ def judge_one(judged: Judged, codes: Collection[str] | None = None) -> list[Verd
     by those reruns that were quiet enough."""
     profile = profile_of(judged.history)
     verdicts = []
+    spared = () if fired(judged.history) else expected_of(judged.history)
     again = [{v.code: v for v in judge(h, profile, codes)} for h in judged.reruns]
     for verdict in judge(judged.history, profile, codes):
         verdict = _settled(verdict, [other[verdict.code] for other in again])
-        if not fired(judged.history) and verdict.outcome is Outcome.PASS and (
-                verdict.code in expected_of(judged.history)):
+        if verdict.outcome is Outcome.PASS and verdict.code in spared:
             verdict = _doubt(verdict, "not_exercised", "the scenario's fault never fired")
         verdicts.append(dataclasses.replace(
             verdict, scenarios=(str(judged.history.header["scenario"]),)))

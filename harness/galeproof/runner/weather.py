@@ -15,7 +15,7 @@ from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
 from galeproof.kernel.chance import canary, stream
-from galeproof.kernel.clock import now_ns, sleep, wall_s
+from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
@@ -315,8 +315,7 @@ def _history(work: _Work) -> History:
     raw = work.raw + (list(work.room.events) if work.room else [])
     start = min((event[0] for event in raw), default=now_ns())
     # the wall clock at the history's instant 0: dates are measured against it
-    began_s = wall_s() - (now_ns() - start) / 1e9
-    return make_history(_header(work, began_s), raw, start)
+    return make_history(_header(work, wall_at_s(start)), raw, start)
 
 
 def _header(work: _Work, began_s: float) -> Mapping[str, Any]:

@@ -8,9 +8,11 @@ sound client; a family has a file.
 import importlib
 import pkgutil
 
-CLIENTS = {
-    name: found
-    for module in sorted(m.name for m in pkgutil.iter_modules(__path__))
-    for name, found in vars(importlib.import_module(f"{__name__}.{module}")).items()
-    if isinstance(found, type) and hasattr(found, "EXPECT") and found.__module__ == f"{__name__}.{module}"
-}
+CLIENTS = {}
+for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+    for _name, _found in vars(importlib.import_module(f"{__name__}.{_module}")).items():
+        if not hasattr(_found, "EXPECT") or _found.__module__ != f"{__name__}.{_module}":
+            continue
+        if _name in CLIENTS:  # it would be run in the place of the other, and nobody would know
+            raise NameError(f"two proof clients are called {_name}")
+        CLIENTS[_name] = _found

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from galeproof import write
-from proof_clients.libraries import OnRequests
+from proof_clients.libraries import SoundOnRequests
 from proof_clients.sound import PROFILE, TRANSIENT, WRITE, Failed, Sound
 
 KEYLESS = {k: v for k, v in PROFILE.items() if k != "idempotency_key"}
@@ -63,6 +63,7 @@ class ResendsOnlyTheUnsent(Sound):
 
     INVARIANTS = ("IDM001",)
     PROFILE = {**KEYLESS, "retry_on": ["connect"]}
+    repeated = ()  # statuses that it sends a POST again after
 
     def key_headers(self, key, attempt):
         return {}
@@ -72,7 +73,7 @@ class ResendsOnlyTheUnsent(Sound):
 
     def send(self, method, *args):
         response = super().send(method, *args)
-        if method == "POST" and response.status_code in TRANSIENT:
+        if method == "POST" and response.status_code in set(TRANSIENT) - set(self.repeated):
             raise Failed(str(response.status_code))
         return response
 
@@ -157,7 +158,7 @@ class SeededKeys(Sound):
         return str(uuid.UUID(int=self.rng.getrandbits(128)))
 
 
-class SeededKeysOnRequests(OnRequests):
+class SeededKeysOnRequests(SoundOnRequests):
     """SeededKeys on requests."""
 
     INVARIANTS, EXPECT = ("IDM003",), frozenset({"IDM003", "IDM005", "IDM007"})
@@ -181,24 +182,12 @@ class HashOfTheBusiness(Sound):
 
 # -- IDM004 ------------------------------------------------------------------------------------------
 
-class KeylessOnBusy(Sound):
+class KeylessOnBusy(ResendsOnlyTheUnsent):
     """No key, and a POST is sent again after a 503."""
 
     INVARIANTS, EXPECT = ("IDM004",), frozenset({"IDM004", "IDM007"})
     PROFILE = {**KEYLESS, "retry_on": ["connect", 503]}
     repeated = (503,)
-
-    def key_headers(self, key, attempt):
-        return {}
-
-    def retryable(self, method, error):
-        return method == "GET" or isinstance(error, httpx.ConnectError)
-
-    def send(self, method, *args):
-        response = super().send(method, *args)
-        if method == "POST" and response.status_code in set(TRANSIENT) - set(self.repeated):
-            raise Failed(str(response.status_code))
-        return response
 
 
 class ForcelistWithPost(Urllib3AnyMethod):
@@ -258,7 +247,7 @@ class KeyOfTheReference(Sound):
         return super().send(method, path, ref, body, key, attempt, until)
 
 
-class KeyOfTheReferenceOnRequests(OnRequests):
+class KeyOfTheReferenceOnRequests(SoundOnRequests):
     """KeyOfTheReference on requests."""
 
     INVARIANTS, EXPECT = ("IDM005",), frozenset({"IDM005"})
@@ -347,7 +336,7 @@ class FirstReceiptForAll(Sound):
         return self.receipt if method == "POST" else value
 
 
-class FreshKeyOnRequests(OnRequests):
+class FreshKeyOnRequests(SoundOnRequests):
     """FreshKeyEachAttempt on requests."""
 
     INVARIANTS, EXPECT = ("IDM007",), frozenset({"IDM002", "IDM007"})

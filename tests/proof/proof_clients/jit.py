@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from galeproof import read
-from proof_clients.libraries import OnRequests
+from proof_clients.libraries import SoundOnRequests
 from proof_clients.sound import PROFILE, READ, Failed, Sound
 
 JITTERED = {**PROFILE, "deadline_s": 4.0,
@@ -99,7 +99,7 @@ class SeededAlike(FixedExponential):
         return [0.3 + 0.3 * rng.random() for _ in range(attempt)][-1]
 
 
-class FixedOnRequests(OnRequests):
+class FixedOnRequests(SoundOnRequests):
     """sleep(0.3 * 2 ** n), on requests."""
 
     PROFILE = JITTERED

@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from proof_clients.sound import Sound
 
 
-class OnRequests(Sound):
+class SoundOnRequests(Sound):
     """Trap: the sound client on requests."""
 
     INVARIANTS = ("JIT001", "RAF002", "RAF004", "IDM003", "IDM004", "IDM005", "IDM007", "SEC002", "SEC004")
@@ -25,10 +25,12 @@ class OnRequests(Sound):
         headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": ref}
         if method == "POST" and key:
             headers |= self.key_headers(self.attempt_key(key, attempt), attempt)
-        lost = None
         try:
-            return self.http.request(method, self.base + path, json=body, headers=headers,
-                                     timeout=self.attempt_timeout(until))
+            return self.exchange(method, path, headers, body, self.attempt_timeout(until))
         except requests.RequestException as error:
-            lost = type(error).__name__
-        raise httpx.ReadError(lost)  # outside the except block: no context, no headers in its frames
+            name = type(error).__name__
+            kind = httpx.ReadError if isinstance(error, requests.ConnectionError) else httpx.ReadTimeout
+        raise kind(name)  # outside the except block: no context, no headers in its frames
+
+    def exchange(self, method, path, headers, body, timeout):
+        return self.http.request(method, self.base + path, json=body, headers=headers, timeout=timeout)

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from galeproof import read
-from proof_clients.libraries import OnRequests
+from proof_clients.libraries import SoundOnRequests
 from proof_clients.sound import PROFILE, READ, Failed, Sound
 
 DATES = {"RAF002": "a date is treated as seconds are"}
@@ -89,7 +89,7 @@ class DateMeansZero(WaitsForDates):
         return super().wait_s(attempt, response)
 
 
-class DateMeansZeroOnRequests(OnRequests):
+class DateMeansZeroOnRequests(SoundOnRequests):
     """The same on requests."""
 
     PROFILE = WaitsForDates.PROFILE
@@ -243,7 +243,7 @@ class AtMostAMomentMore(Sound):
         return min(seconds, 0.5)
 
 
-class RetriesEarlyOnRequests(OnRequests):
+class RetriesEarlyOnRequests(SoundOnRequests):
     """RetriesEarly on requests."""
 
     INVARIANTS, EXPECT = ("RAF004",), frozenset({"RAF001", "RAF004"})

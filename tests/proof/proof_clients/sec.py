@@ -14,7 +14,7 @@ import pydantic
 import requests
 
 from galeproof import read
-from proof_clients.libraries import OnRequests
+from proof_clients.libraries import SoundOnRequests
 from proof_clients.sound import LOG, PROFILE, READ, Failed, Sound
 
 # -- SEC001 ------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class RaisesHeaders(Sound):
         return {"Authorization": f"Bearer {self.key}"}
 
 
-class RaisesHeadersOnRequests(OnRequests):
+class RaisesHeadersOnRequests(SoundOnRequests):
     """raise ApiError(response.request.headers), on requests, whose headers mask nothing."""
 
     INVARIANTS, EXPECT = ("SEC002",), frozenset({"SEC002"})
@@ -267,7 +267,7 @@ class MasksOnlyRepr(ShowsItsConfig):
         return HalfMasked(base_url, token)
 
 
-class SessionHeaders(OnRequests):
+class SessionHeaders(SoundOnRequests):
     """requests' session keeps the credentials in its headers, whose repr masks nothing (minor)."""
 
     INVARIANTS, EXPECT = ("SEC004",), frozenset({"SEC004"})

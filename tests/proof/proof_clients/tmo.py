@@ -11,36 +11,18 @@ from concurrent.futures import TimeoutError as Waited
 
 import aiohttp
 import httpx
-import requests
 from requests.adapters import HTTPAdapter
 
 from proof_clients.aio import AsyncSound
+from proof_clients.libraries import SoundOnRequests
 from proof_clients.sound import PROFILE, Failed, Sound
 
 
-class OnRequests(Sound):
+class OnRequests(SoundOnRequests):
     """requests: a read timeout only. A 102 is its final answer."""
 
     INVARIANTS, EXPECT = ("TMO004",), frozenset({"TMO004"})
-
-    def make_http(self):
-        session = requests.Session()
-        session.mount("http://", HTTPAdapter(pool_maxsize=100))
-        return session
-
-    def send(self, method, path, ref, body, key, attempt, until):
-        headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": ref}
-        if method == "POST" and key:
-            headers |= self.key_headers(self.attempt_key(key, attempt), attempt)
-        try:
-            return self.exchange(method, path, headers, body, self.attempt_timeout(until))
-        except requests.ConnectionError as error:  # ConnectTimeout too
-            raise httpx.ReadError(type(error).__name__) from None
-        except requests.RequestException as error:
-            raise httpx.ReadTimeout(type(error).__name__) from None
-
-    def exchange(self, method, path, headers, body, timeout):
-        return self.http.request(method, self.base + path, json=body, headers=headers, timeout=timeout)
+    MAY = {}
 
 
 # -- TMO001 ------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def _ended(case: Case, operation: Operation, attempt: Exchange, seen: _Seen) -> 
         else:
             seen.grey += 1
         return
-    elif ended and elapsed <= fail_beyond_s(limit) + lagged_s(case.history, begun_ns, until_ns):
+    elif ended and elapsed <= fail_beyond_s(limit) + lagged_s(case, begun_ns, until_ns):
         seen.grey += 1
         return
     seen.timing &= ended

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.sec._canary import find_canary
-from galeproof.invariants.sec._seen import LEAK, blind, secrets_of
-from galeproof.invariants.sec._seen import probes as probes_of
+from galeproof.invariants.sec._seen import LEAK, blind, probes, sightings
 from galeproof.model import Finding, Verdict
 
 __all__ = ["SEC001"]
@@ -35,21 +33,15 @@ def check(case: Case) -> Verdict:
 
     References: OWASP Logging Cheat Sheet; OWASP Secrets Management Cheat Sheet.
     """
-    secrets = secrets_of(case)
-    probes = [e for e in probes_of(case) if e.data["channel"] not in _OTHERS]
-    found = {str(e.data["channel"]) for e in probes if e.data.get("found")}
-    wanted = [str(c) for c in case.history.header.get("channels") or ()]
-    missing = [str(e.data["channel"]) for e in probes if not e.data.get("found")]
-    missing += [channel for channel in wanted if channel not in found]
+    channels = [str(c) for c in case.history.header.get("channels") or ()]
+    channels += [str(e.data["channel"]) for e in probes(case) if e.data["channel"] not in _OTHERS]
+    channels = list(dict.fromkeys(channels)) or ["any channel"]
     findings, note, worst = [], "", _TELL.severity
     levels: list[int] = []
     for event in case.history.of("capture"):
         if event.data.get("channel") in _NOT_SAID:
             continue
-        for name, secret in secrets.items():
-            seen = find_canary(secret, str(event.data.get("text", "")))
-            if seen is None:
-                continue
+        for name, seen in sightings(case, str(event.data.get("text", ""))):
             if seen.size < LEAK and not seen.whole:
                 note = f"{seen.size} characters of {name} were shown"
                 continue
@@ -62,12 +54,10 @@ def check(case: Case) -> Verdict:
     if findings:
         worst = "critical" if max(levels) >= _INFO else "major"
         return _TELL.failed(case, findings, observed=len(findings), limit=0, severity=worst)
-    why = blind(case, ())
-    if why is None and (not probes or missing):
-        why = ("capture_missing", f"not captured: {', '.join(missing) or 'any channel'}")
+    why = blind(case, channels)
     if why is not None:
         return _TELL.unknown(case, *why)
-    return _TELL.passed(case, len(probes), observed=0, limit=0, note=note)
+    return _TELL.passed(case, len(channels), observed=0, limit=0, note=note)
 
 
 SEC001 = Invariant("SEC001", "logs", "SEC", "critical", check)

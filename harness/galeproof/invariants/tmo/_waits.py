@@ -65,7 +65,7 @@ class Wait:
                 held.append(waited.most_s)
                 holding.add(operation.ref)
             elif waited.least_s > fail_beyond_s(limit) + lagged_s(
-                    case.history, attempt.start_lo_ns,
+                    case, attempt.start_lo_ns,
                     self.since_ns(attempt) + int(waited.least_s * 1e9)):
                 findings.append(Finding(
                     operation.ref, tuple(attempt.evidence),

@@ -56,7 +56,7 @@ def check(case: Case) -> Verdict:
         elif limit is None or not whole or seen <= pass_up_to_s(limit):
             held.append(seen)
         elif seen > fail_beyond_s(limit) + lagged_s(
-                case.history, operation.start.lo_ns, case.seen_until_ns(operation)):
+                case, operation.start.lo_ns, case.seen_until_ns(operation)):
             findings.append(_finding(operation, hole, f"gave up after {seen:.2f} s", limit))
         else:
             grey += 1

@@ -48,7 +48,7 @@ def check(case: Case) -> Verdict:
         if elapsed is None and so_far <= fail_beyond_s(limit):
             short += 1
             continue
-        noise = lagged_s(case.history, operation.start.lo_ns,
+        noise = lagged_s(case, operation.start.lo_ns,
                          operation.start.lo_ns + int(fail_beyond_s(limit) * 1e9))
         late = [a for a in operation.attempts if a.start_lo_ns > operation.start.lo_ns
                 + int((limit + tolerance_s(case)) * 1e9)]

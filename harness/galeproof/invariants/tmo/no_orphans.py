@@ -5,8 +5,8 @@ from __future__ import annotations
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller, transient
 from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
-from galeproof.invariants.tmo._common import tolerance_s, watched_until_ns
-from galeproof.model import Event, Finding, Profile, Verdict
+from galeproof.invariants.tmo._common import instance_of, tolerance_s, watched_until_ns
+from galeproof.model import Event, Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
 __all__ = ["TMO008"]
@@ -37,13 +37,14 @@ def check(case: Case) -> Verdict:
 
     References: grpc.io, deadlines ("cancel work"); gRFC A6.
     """
+    watched_until = watched_until_ns(case)
     findings: list[Finding] = []
     held, short, grey, worst = 0, 0, 0, 0.0
     for operation in case.sound():
         over = _over(operation)
         if over is None:
             continue
-        watched = watched_until_ns(case, operation)
+        watched = watched_until[instance_of(operation)]
         late = [a for a in operation.attempts
                 if over.lo_ns + int(_tolerated_s(case, over, a) * 1e9) < a.start_lo_ns < watched]
         left = [a for a in operation.attempts if _given_up(case, operation, a, over, late)]
@@ -77,7 +78,7 @@ def check(case: Case) -> Verdict:
 
 def _tolerated_s(case: Case, over: Event, attempt: Exchange) -> float:
     """The outcome and the start have different witnesses, either of which may have been late."""
-    return tolerance_s(case) + lagged_s(case.history, over.lo_ns, attempt.start_hi_ns)
+    return tolerance_s(case) + lagged_s(case, over.lo_ns, attempt.start_hi_ns)
 
 
 def _over(operation: Operation) -> Event | None:
@@ -104,14 +105,10 @@ def _given_up(case: Case, operation: Operation, attempt: Exchange, over: Event,
         return False
     if attempt.word == "drip interim":
         return False
-    hedge = (_hedges(case.profile) and operation.kind == "read"
+    hedge = (case.profile.hedged and operation.kind == "read"
              and any(other is not attempt and not transient(other)
                      for other in operation.attempts))
     return attempt.start_lo_ns <= over.lo_ns + int(tolerance_s(case) * 1e9) and not hedge
-
-
-def _hedges(profile: Profile) -> bool:
-    return profile.hedged
 
 
 def _open_s(attempt: Exchange, over: Event, watched_ns: int) -> float:

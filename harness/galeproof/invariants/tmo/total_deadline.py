@@ -61,7 +61,7 @@ def _declared(case: Case, met: list[tuple[Operation, Exchange]], limit: float) -
             timing = False
             findings.append(_finding(operation, attempt, f"still running after {seen:.1f} s", limit))
         elif seen > fail_beyond_s(limit) + lagged_s(
-                case.history, operation.start.lo_ns, case.seen_until_ns(operation)):
+                case, operation.start.lo_ns, case.seen_until_ns(operation)):
             findings.append(_finding(operation, attempt, f"{operation.outcome} after {seen:.2f} s",
                                      limit))
         elif seen <= pass_up_to_s(limit):
