@@ -33,6 +33,10 @@ def run(
         "all that ship if left out.")] = None,
     subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
                                                      "module:attribute.")] = None,
+    command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command: a "
+                                                "process an operation.")] = None,
+    driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A process that speaks the "
+                                               "driver protocol.")] = None,
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
     as_json: Json = False,
@@ -41,7 +45,11 @@ def run(
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
-    raise typer.Exit(run_command(what or [], subject, engine, seed, as_json, output))
+    if sum(given is not None for given in (subject, command, driver)) > 1:
+        raise UsageError("--subject, --exec and --driver: only one of them")
+    wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
+        else subject
+    raise typer.Exit(run_command(what or [], wanted, engine, seed, as_json, output))
 
 
 @app.command()

@@ -56,7 +56,7 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     return scenarios, codes or None
 
 
-def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed: int | None,
+def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, engine: str, seed: int | None,
                 as_json: bool, output: Path) -> int:
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
@@ -64,7 +64,7 @@ def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed
     if codes is None and (config.select or config.ignore):
         codes = config.codes()
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
-    subject = config.subject(subject_name)
+    subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
     return _carry_out(config, subject, scenarios, codes, engine,
                       new_seed() if seed is None else seed, as_json, output)
 

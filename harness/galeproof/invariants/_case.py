@@ -14,6 +14,7 @@ from galeproof.model.exchange import Exchange, Operation
 
 __all__ = ["Case", "Teller", "transient"]
 
+_WARM_S = 0.05
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -52,6 +53,25 @@ class Case:
     def budget_s(self) -> float:
         """Return the observation budget of one operation."""
         return float(self.history.header.get("budget_s", 30.0))
+
+    @property
+    def cold(self) -> bool:
+        """Whether each operation had a fresh process, whose start is not the client's time."""
+        return bool(self.history.header.get("cold"))
+
+    def begun_ns(self, operation: Operation) -> int:
+        """Return the instant from which an operation's time counts: its call, or where that started
+        a process, its first attempt on the wire."""
+        if self.cold and operation.attempts:
+            return operation.attempts[0].start_lo_ns
+        return operation.start.lo_ns
+
+    def call_to_wire_s(self) -> list[float]:
+        """Return how long each operation took from its call to its first byte, in s: what a retry at
+        once takes too. Of fresh processes nothing is known but that they are warm by then."""
+        if self.cold:
+            return [_WARM_S]
+        return [(o.attempts[0].start_lo_ns - o.start.lo_ns) / 1e9 for o in self.sound() if o.attempts]
 
     def seen_until_ns(self, operation: Operation) -> int:
         """Return the last instant of an operation's undisturbed observation."""
