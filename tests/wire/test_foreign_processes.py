@@ -91,6 +91,7 @@ def galeproof(tmp_path: Path) -> Iterator[Callable[..., Ran]]:
         done = subprocess.run([sys.executable, "-m", "galeproof", "run", *words, "--json", "--engine",
                                "embedded"], cwd=tmp_path, env=os.environ, capture_output=True,
                               text=True, timeout=100)
+        assert "Traceback" not in done.stderr
         return done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else {}
 
     yield run
@@ -216,5 +217,5 @@ class TestDrivers:
     def test_a_driver_that_ignores_close_and_sigterm_is_ended(self, galeproof, tmp_path):
         """Nothing of it is left (the fixture looks)."""
         stay = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-        code, _, document = galeproof("503-storm", "--driver", driver(tmp_path, close=stay))
-        assert 0 == code, document["verdicts"]
+        code, _, _ = galeproof("503-storm", "--driver", driver(tmp_path, close=stay))
+        assert 0 == code

@@ -94,16 +94,15 @@ class DriverInstance:
         self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})
         try:
             ready = await asyncio.wait_for(self._ready, _OPEN_S)
+            if "refused" in ready:
+                raise SubjectError(ready["refused"])
+            self._describe(ready)
         except TimeoutError:
-            await self.kill()
+            await self._abandon()
             raise SubjectError(f"{self._who}: no ready line within {_OPEN_S:g} s") from None
-        except asyncio.CancelledError:
-            await self.kill()
+        except BaseException:
+            await self._abandon()
             raise
-        if "refused" in ready:
-            await self.kill()
-            raise SubjectError(ready["refused"])
-        self._describe(ready)
 
     @property
     def _who(self) -> str:
@@ -220,6 +219,12 @@ class DriverInstance:
         self._shut()
         return captured, probes
 
+    async def _abandon(self) -> None:
+        await self.kill()
+        if self._heard:
+            self._heard.close()
+        self._shut()
+
     def _shut(self) -> None:
         if self._log:
             self._log.close()
@@ -231,6 +236,3 @@ class DriverInstance:
         if self._process and self._process.returncode is None:
             end_group(self._process.pid)
             await self._process.wait()
-        if self._heard:
-            self._heard.close()
-        self._shut()
