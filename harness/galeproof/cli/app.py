@@ -78,6 +78,18 @@ def judge(
 
 
 @app.command()
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder if "
+                                                     "left out.")] = None,
+) -> None:
+    """Write the HTML report of a kept run: one file that needs no network."""
+    from galeproof.cli.running import report_command
+
+    raise typer.Exit(report_command(run_folder, output))
+
+
+@app.command()
 def invariants(as_json: Json = False) -> None:
     """List the invariants that are built."""
     rows: list[dict[str, Any]] = [

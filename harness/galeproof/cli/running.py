@@ -16,6 +16,7 @@ from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
 from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report.html import html_page
 from galeproof.runner import (
     Judged,
     RunFolder,
@@ -32,7 +33,7 @@ from galeproof.runner.firing import unmet
 from galeproof.runner.judging import QUIET_LAG_MS, demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
-__all__ = ["judge_command", "replay_command", "run_command"]
+__all__ = ["judge_command", "replay_command", "report_command", "run_command"]
 
 
 def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
@@ -108,6 +109,23 @@ def judge_command(path: Path, as_json: bool) -> int:
     return code
 
 
+def report_command(path: Path, output: Path | None) -> int:
+    """Write the HTML report of a kept run again; say where it is."""
+    facts, runs, _ = read_run(path)
+    verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
+                       facts.get("severity") or {})
+    code = exit_code(verdicts, fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
+                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+    place = output or path / "report.html"
+    try:
+        place.write_text(html_page(facts, verdicts, runs, code=code, run=str(path),
+                                   replay=_replay(facts, str(path))), "utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {place}: {error.strerror or error}") from None
+    print(place)
+    return 0
+
+
 def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
                codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
                output: Path) -> int:
@@ -157,6 +175,9 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
                      invalid=bool(result.invalid), fault=bool(result.fault))
     document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
+    (folder.path / "report.html").write_text(
+        html_page(facts, verdicts, result.judged, code=code, run=str(folder.path),
+                  replay=_replay(facts, str(folder.path))), "utf-8")
     folder.mark_latest()
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
