@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from galeproof.errors import EngineError
+from galeproof.faults.toxics import OWN_TOXICS
 from galeproof.toxiproxy.control import ControlPlane
 from galeproof.toxiproxy.names import lane_prefix
 from galeproof.world import World, WorldRun, start_world
@@ -42,6 +43,15 @@ class Station:
     def engine(self) -> str:
         """What carries the lanes."""
         return self.world.engine
+
+    def unable(self, wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+        """Say why this engine cannot make these lanes, or None: some toxics only ours has."""
+        types = {toxic["type"] for toxics in wanted.values() for toxic in toxics}
+        own = sorted(types & OWN_TOXICS.keys())
+        if not own or self.engine == "embedded":
+            return None
+        return (f"{' and '.join(own)}: only the embedded engine has it (--engine embedded); "
+                f"this run's engine is {self.engine}")
 
     @contextlib.contextmanager
     def open_run(self) -> Iterator[WorldRun]:
