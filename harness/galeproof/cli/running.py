@@ -220,7 +220,8 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
         rows.append(row)
     return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
             "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
-            "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows}
+            "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows,
+            "not_run": facts.get("not_applicable") or {}}
 
 
 def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
@@ -246,7 +247,8 @@ def _closing(result: CatalogueResult, code: int, path: Path) -> None:
             if shown and judged.history.header["scenario"] == verdict.scenarios[0]:
                 print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
                 print("\n".join(wire_lines(judged.history, shown)))
-    words = {0: "every exercised invariant holds", 1: "findings", 3: f"INVALID: {result.invalid}",
+    holds = "every exercised invariant holds" if result.judged else "nothing was run"
+    words = {0: holds, 1: "findings", 3: f"INVALID: {result.invalid}",
              4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
     print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < QUIET_LAG_MS else 'not quiet'}); run kept in {path}")

@@ -128,6 +128,8 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
     expected = tuple(scenario.expect.exercised)
     if isinstance(schedule, NotApplicable):
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
+    if unable := station.unable(schedule.lanes):
+        return Run(scenario.name, skipped=unable, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
                  _secrets(subject, scenario, seed))

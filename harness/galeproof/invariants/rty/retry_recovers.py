@@ -94,7 +94,7 @@ def _declared(case: Case, attempt: Exchange) -> bool:
         return case.profile.retries("reset")
     if word == "fin":
         return case.profile.retries("truncated" if attempt.answered_bytes else "reset")
-    if word == "hang":
+    if word == "hang" or (attempt.word == "lane stall_after" and attempt.closed is None):
         return case.profile.retries("timeout")
     return attempt.closed is not None and case.profile.retries("reset")
 
