@@ -39,6 +39,8 @@ def run(
                                                "driver protocol.")] = None,
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
+    shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
+                                            "schedules down for so long.")] = 0.0,
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -49,7 +51,12 @@ def run(
         raise UsageError("--subject, --exec and --driver: only one of them")
     wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
         else subject
-    raise typer.Exit(run_command(what or [], wanted, engine, seed, as_json, output))
+    code = run_command(what or [], wanted, engine, seed, as_json, output)
+    if shrink_s and code == 1:
+        from galeproof.cli.shrinking import shrink_command
+
+        shrink_command(output / "latest", None, shrink_s, None, as_json, silent=as_json)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -87,6 +94,20 @@ def report(
     from galeproof.cli.running import report_command
 
     raise typer.Exit(report_command(run_folder, output))
+
+
+@app.command()
+def shrink(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
+    budget: Annotated[float, typer.Option(help="Seconds; run again to go on.", min=1)] = 120.0,
+    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Cut the failing schedules of a kept run down to the least that shows each failure."""
+    from galeproof.cli.shrinking import shrink_command
+
+    raise typer.Exit(shrink_command(run_folder, code, budget, engine, as_json))
 
 
 @app.command()

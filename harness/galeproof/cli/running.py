@@ -109,7 +109,7 @@ def judge_command(path: Path, as_json: bool) -> int:
     return code
 
 
-def report_command(path: Path, output: Path | None) -> int:
+def report_command(path: Path, output: Path | None, quiet: bool = False) -> int:
     """Write the HTML report of a kept run again; say where it is."""
     facts, runs, _ = read_run(path)
     verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
@@ -118,11 +118,14 @@ def report_command(path: Path, output: Path | None) -> int:
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
     place = output or path / "report.html"
     try:
-        place.write_text(html_page(facts, verdicts, runs, code=code, run=str(path),
-                                   replay=_replay(facts, str(path))), "utf-8")
+        place.write_text(html_page(
+            facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
+            minimal={file.stem.removeprefix("minimal-"): file.read_text("utf-8")
+                     for file in path.glob("minimal-*.yaml")}), "utf-8")
     except OSError as error:
         raise UsageError(f"--output {place}: {error.strerror or error}") from None
-    print(place)
+    if not quiet:
+        print(place)
     return 0
 
 
