@@ -14,7 +14,7 @@ from typing import Any
 from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary, stream
+from galeproof.kernel.chance import canary_of, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
@@ -128,7 +128,7 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
-                 {"api_key": canary(stream(seed, f"{scenario.name}/secret"))})
+                 {"api_key": canary_of(stream(seed, f"{scenario.name}/secret"), scenario.name)})
     try:
         with station.open_run() as work.room:
             await _guarded(work)
