@@ -143,3 +143,14 @@ def test_a_slow_success_is_no_failure_to_recover_from(gale_words):
     words = gale_words.Storm(("lane latency", "ok")).start()
     history = words.request("lane latency").answer(200).end("ok").history()
     assert "UNKNOWN" == gale_words.told(history, "RTY003", retry_on=[503], max_attempts=3)[0]
+
+
+@pytest.mark.parametrize(("waited_ms", "told"), [(300, FAIL), (6100, ("UNKNOWN", "noise"))])
+def test_a_healthy_answer_after_the_declared_time_shows_no_policy(gale_words, waited_ms, told):
+    """A starved client that got its answer too late is no client that cannot recover."""
+    storm = gale_words.Storm(("503", "ok")).start()
+    storm.request("503").answer(503).wait(waited_ms)
+    storm.request("ok").answer(200).wait(50)
+    history = storm.end("failed", error="Timeout").history()
+    profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
+    assert told == gale_words.told(history, "RTY003", **profile)

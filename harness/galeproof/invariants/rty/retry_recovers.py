@@ -30,13 +30,14 @@ def check(case: Case) -> Verdict:
     Use instead: retry connection errors and statuses at one place, and return the answer.
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
-    (not_exercised).
+    (not_exercised); the provider was well again and answered, and only the client's declared time
+    was over by then (noise).
 
     References: AWS REL05-BP03; gRFC A6.
     """
     if case.profile.retry_on is None:
         return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
-    findings, held = [], 0
+    findings, held, late = [], 0, 0
     for operation in case.sound():
         if operation.kind != "read" or operation.cancel is not None:
             continue
@@ -45,12 +46,17 @@ def check(case: Case) -> Verdict:
         problem = _problem(operation)
         if problem is None:
             held += 1
+        elif _too_late(case, operation):
+            late += 1
         else:
             findings.append(Finding(
                 operation.ref, tuple(i for a in operation.attempts for i in a.evidence[:1]),
                 f"{problem} after {_met(operation)}, {len(operation.attempts)} attempts", _MEND))
     if findings:
         return _TELL.failed(case, findings, observed=len(findings), limit=0)
+    if late:
+        return _TELL.unknown(case, "noise", f"{late} operations were answered in health, after "
+                                            "the time that they declare", witnesses=held)
     if not held:
         return _TELL.unknown(case, case.doubt())
     return _TELL.passed(case, held)
@@ -118,6 +124,16 @@ def _problem(operation: Operation) -> str | None:
     if operation.value is None or value is not None or not healthy:
         return f"the caller got {said[:60]} and not the provider's value"
     return None
+
+
+def _too_late(case: Case, operation: Operation) -> bool:
+    """Whether a healthy answer came, and the operation failed with its declared time spent: a
+    machine that is too busy for the client's clock, and no policy that cannot recover."""
+    limit_s = case.profile.deadline_s
+    if limit_s is None or operation.outcome == "ok" or (operation.elapsed_ns or 0) < limit_s * 1e9:
+        return False
+    return any(a.word == "ok" and a.complete and a.status is not None and a.status < 300
+               for a in operation.attempts)
 
 
 def _cut_short(operation: Operation) -> bool:
