@@ -154,3 +154,21 @@ def test_a_healthy_answer_after_the_declared_time_shows_no_policy(gale_words, wa
     history = storm.end("failed", error="Timeout").history()
     profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
     assert told == gale_words.told(history, "RTY003", **profile)
+
+
+@pytest.mark.parametrize(("declared", "told"), [
+    ({}, ("UNKNOWN", "undeclared")), ({"read_timeout_s": 1.0}, FAIL)])
+def test_a_silence_that_we_stopped_watching_shows_no_policy(gale_words, declared, told):
+    """Who promises no read timeout may have tried again later; who does promise one had time."""
+    storm = gale_words.Storm(("hang after request", "ok"), budget_s=8.0).start()
+    history = storm.request("hang after request").wait(8000).over_budget().history()
+    assert told == gale_words.told(history, "RTY003", retry_on=["timeout"], max_attempts=3, **declared)
+
+
+def test_a_long_retry_after_is_told_in_full(gale_words):
+    """The finding says the number that was sent."""
+    storm = gale_words.Storm(("503", "503")).start()
+    storm.request("503").answer(503, {"Retry-After": "99999999999"}).wait(300)
+    history = storm.request("503").answer(503).end("failed").history()
+    text = gale_words.verdicts(history, deadline_s=6.0)["RAF001"].findings[0].text
+    assert "503 said Retry-After: 99999999999, attempt 2" in text

@@ -31,13 +31,14 @@ def check(case: Case) -> Verdict:
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
     (not_exercised); the provider was well again and answered, and only the client's declared time
-    was over by then (noise).
+    was over by then (noise); it was still waiting in a silence, with no declared timeout
+    (undeclared).
 
     References: AWS REL05-BP03; gRFC A6.
     """
     if case.profile.retry_on is None:
         return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
-    findings, held, late = [], 0, 0
+    findings, held, late, watched = [], 0, 0, 0
     for operation in case.sound():
         if operation.kind != "read" or operation.cancel is not None:
             continue
@@ -48,6 +49,8 @@ def check(case: Case) -> Verdict:
             held += 1
         elif _too_late(case, operation):
             late += 1
+        elif _still_waiting(case, operation):
+            watched += 1
         else:
             findings.append(Finding(
                 operation.ref, tuple(i for a in operation.attempts for i in a.evidence[:1]),
@@ -57,6 +60,9 @@ def check(case: Case) -> Verdict:
     if late:
         return _TELL.unknown(case, "noise", f"{late} operations were answered in health, after "
                                             "the time that they declare", witnesses=held)
+    if not held and watched:
+        return _TELL.unknown(case, "undeclared", "still waiting in silence when the observation ended; "
+                                                 "to judge: read_timeout_s = ...")
     if not held:
         return _TELL.unknown(case, case.doubt())
     return _TELL.passed(case, held)
@@ -134,6 +140,12 @@ def _too_late(case: Case, operation: Operation) -> bool:
         return False
     return any(a.word == "ok" and a.complete and a.status is not None and a.status < 300
                for a in operation.attempts)
+
+
+def _still_waiting(case: Case, operation: Operation) -> bool:
+    """Whether we stopped watching a client in a silence that it promised no end of."""
+    return (operation.over_budget is not None and case.profile.read_timeout_s is None
+            and bool(operation.attempts) and operation.attempts[-1].word.startswith("hang"))
 
 
 def _cut_short(operation: Operation) -> bool:
