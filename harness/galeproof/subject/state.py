@@ -80,8 +80,8 @@ def probe() -> list[dict[str, Any]]:
 def _says(kind: type) -> bool:
     """Whether a class has a repr or str that somebody wrote, or that a client's class brings."""
     generated = dataclasses.is_dataclass(kind) and "__dataclass_fields__" in vars(kind)
-    return not generated and (kind.__repr__ is not object.__repr__
-                              or kind.__str__ is not object.__str__)
+    said = [getattr(kind, name) for name in ("__repr__", "__str__")]
+    return not generated and said != [object.__repr__, object.__str__]
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
