@@ -172,3 +172,12 @@ def test_a_long_retry_after_is_told_in_full(gale_words):
     history = storm.request("503").answer(503).end("failed").history()
     text = gale_words.verdicts(history, deadline_s=6.0)["RAF001"].findings[0].text
     assert "503 said Retry-After: 99999999999, attempt 2" in text
+
+
+@pytest.mark.parametrize(("before_ms", "told"), [(100, FAIL), (1600, ("UNKNOWN", "noise"))])
+def test_a_client_that_came_late_to_the_wire_shows_no_policy(gale_words, before_ms, told):
+    """A quarter of the deadline before the first attempt is the machine's doing."""
+    storm = gale_words.Storm(("503", "ok")).start().wait(before_ms)
+    history = storm.request("503").answer(503).end("failed", error="Timeout").history()
+    profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
+    assert told == gale_words.told(history, "RTY003", **profile)

@@ -30,9 +30,9 @@ def check(case: Case) -> Verdict:
     Use instead: retry connection errors and statuses at one place, and return the answer.
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
-    (not_exercised); the provider was well again and answered, and only the client's declared time
-    was over by then (noise); it was still waiting in a silence, with no declared timeout
-    (undeclared).
+    (not_exercised); the machine was too busy: a healthy answer came after the declared deadline, or
+    a quarter of that was over before the first attempt (noise); the client was still waiting in a
+    silence, with no declared timeout (undeclared).
 
     References: AWS REL05-BP03; gRFC A6.
     """
@@ -58,8 +58,8 @@ def check(case: Case) -> Verdict:
     if findings:
         return _TELL.failed(case, findings, observed=len(findings), limit=0)
     if late:
-        return _TELL.unknown(case, "noise", f"{late} operations were answered in health, after "
-                                            "the time that they declare", witnesses=held)
+        return _TELL.unknown(case, "noise", f"{late} operations had too little of their "
+                                            "declared time left for a retry", witnesses=held)
     if not held and watched:
         return _TELL.unknown(case, "undeclared", "still waiting in silence when the observation ended; "
                                                  "to judge: read_timeout_s = ...")
@@ -133,13 +133,17 @@ def _problem(operation: Operation) -> str | None:
 
 
 def _too_late(case: Case, operation: Operation) -> bool:
-    """Whether a healthy answer came, and the operation failed with its declared time spent: a
-    machine that is too busy for the client's clock, and no policy that cannot recover."""
+    """Whether the declared time went elsewhere: a healthy answer came after it, or a quarter of it
+    was over before the first attempt. That is a machine too busy for the client's clock, and no
+    policy that cannot recover; one whose pool leaks has had its first attempts at once."""
     limit_s = case.profile.deadline_s
-    if limit_s is None or operation.outcome == "ok" or (operation.elapsed_ns or 0) < limit_s * 1e9:
+    if limit_s is None or operation.outcome == "ok" or not operation.attempts:
         return False
-    return any(a.word == "ok" and a.complete and a.status is not None and a.status < 300
-               for a in operation.attempts)
+    if operation.attempts[0].start_lo_ns - operation.start.lo_ns >= limit_s * 1e9 / 4:
+        return True
+    return (operation.elapsed_ns or 0) >= limit_s * 1e9 and any(
+        a.word == "ok" and a.complete and a.status is not None and a.status < 300
+        for a in operation.attempts)
 
 
 def _still_waiting(case: Case, operation: Operation) -> bool:
