@@ -14,7 +14,7 @@ from typing import Any
 from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary, stream
+from galeproof.kernel.chance import canary_of, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
@@ -155,9 +155,10 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
 
 
 def _secrets(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
+    """One canary for each secret; in about half of the scenarios full of symbols."""
     names = subject.foreign.secrets if subject.foreign else ("api_key",)
-    return {name: canary(stream(seed, f"{scenario.name}/secret" + ("" if name == "api_key" else
-                                                                   f"/{name}"))) for name in names}
+    return {name: canary_of(stream(seed, f"{scenario.name}/secret" + (
+        "" if name == "api_key" else f"/{name}")), scenario.name) for name in names}
 
 
 async def _guarded(work: _Work) -> None:
