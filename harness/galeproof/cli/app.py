@@ -87,13 +87,16 @@ def judge(
 @app.command()
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
-    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder if "
-                                                     "left out.")] = None,
+    form: Annotated[str, typer.Option("--format", help="html, markdown, junit, sarif or json.")] = "html",
+    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder, or "
+                                                     "stdout, if left out.")] = None,
 ) -> None:
-    """Write the HTML report of a kept run: one file that needs no network."""
+    """Write a report of a kept run: HTML in one file that needs no network, or for a CI system."""
     from galeproof.cli.running import report_command
 
-    raise typer.Exit(report_command(run_folder, output))
+    if form not in ("html", "markdown", "junit", "sarif", "json"):
+        raise UsageError(f"--format {form!r}; allowed: html, markdown, junit, sarif, json")
+    raise typer.Exit(report_command(run_folder, output, form))
 
 
 @app.command()

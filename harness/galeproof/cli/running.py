@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
 from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
+from galeproof.report.junit import junit_text
+from galeproof.report.markdown import markdown_text
+from galeproof.report.sarif import sarif_text
 from galeproof.runner import (
     Judged,
     RunFolder,
@@ -109,19 +114,36 @@ def judge_command(path: Path, as_json: bool) -> int:
     return code
 
 
-def report_command(path: Path, output: Path | None, quiet: bool = False) -> int:
-    """Write the HTML report of a kept run again; say where it is."""
+def report_command(path: Path, output: Path | None, form: str = "html", quiet: bool = False) -> int:
+    """Write a report of a kept run; the HTML one into its folder, others to stdout, or to a file."""
     facts, runs, _ = read_run(path)
     verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
                        facts.get("severity") or {})
     code = exit_code(verdicts, fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
-    place = output or path / "report.html"
-    try:
-        place.write_text(html_page(
+    if form == "html":
+        text = html_page(
             facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
             minimal={file.stem.removeprefix("minimal-"): file.read_text("utf-8")
-                     for file in path.glob("minimal-*.yaml")}), "utf-8")
+                     for file in path.glob("minimal-*.yaml")})
+        output = output or path / "report.html"
+    else:
+        document = _document(facts, verdicts, code, str(path))
+        began = datetime.fromtimestamp((path / "run.json").stat().st_mtime, UTC)
+        text = {"markdown": lambda: markdown_text(document, gate_of(verdicts)),
+                "junit": lambda: junit_text(document, f"{began:%Y-%m-%dT%H:%M:%S}",
+                                            frozenset(demanded(runs, verdicts))),
+                "sarif": lambda: sarif_text(document, facts.get("target"), Path.cwd()),
+                "json": lambda: json.dumps(document) + "\n"}[form]()
+    if output is None:
+        sys.stdout.write(text)
+        return 0
+    return _written(output, text, quiet)
+
+
+def _written(place: Path, text: str, quiet: bool) -> int:
+    try:
+        place.write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"--output {place}: {error.strerror or error}") from None
     if not quiet:
