@@ -138,6 +138,20 @@ def explain(
 
 
 @app.command()
+def init(
+    client: Annotated[str | None, typer.Option(help="Your client: module:Class, or a module of functions "
+                                                    "with a constant base URL.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the settings call it.")] = None,
+    adapters: Annotated[Path, typer.Option(help="The file to write.")] = Path("adapters.py"),
+    force: Annotated[bool, typer.Option(help="Write over it.")] = False,
+) -> None:
+    """Write an adapter and settings for a client of your own."""
+    from galeproof.cli.init import init_command
+
+    raise typer.Exit(init_command(client, name, adapters, force))
+
+
+@app.command()
 def demo(
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
