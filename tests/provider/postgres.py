@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-import uuid
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,20 +28,23 @@ def binaries() -> Path | None:
 
 
 class Postgres:
-    """A running server; each database is fresh."""
+    """A running server; its one database is emptied for each test."""
 
     def __init__(self, socket_folder: Path, user: str) -> None:
         self._folder, self._user = socket_folder, user
 
     def database(self) -> str:
-        """Make a database and return its URL."""
+        """Empty the database, whoever still holds it, and return its URL."""
         import psycopg
 
-        name = f"t{uuid.uuid4().hex}"
         place = f"host={self._folder} user={self._user} dbname=postgres"
         with psycopg.connect(place, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql://{self._user}@/{name}?host={self._folder}"
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = 'postgres'")
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://{self._user}@/postgres?host={self._folder}"
 
 
 @contextmanager
@@ -47,25 +53,38 @@ def private_postgres(bin_folder: Path) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="gale-pg-"))
     user, options = _unprivileged(folder)
     data = folder / "data"
-
-    def run(program: str, *words: str) -> None:
-        # never a pipe: the server would inherit it and hold it open
-        with (folder / "log").open("ab") as log:
-            subprocess.run([bin_folder / program, *words], check=True, cwd=folder, timeout=120,
-                           stdout=log, stderr=log, stdin=subprocess.DEVNULL, **options)
-
     try:
-        run("initdb", "-D", str(data), "-U", user, "-A", "trust", "-E", "UTF8", "--no-sync",
-            "--no-locale")
-        run("pg_ctl", "-D", str(data), "-w", "-t", "60", "-l", str(data / "server.log"), "-o",
-            f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200 "
-            "-c fsync=off -c shared_buffers=32MB", "start")
+        with (folder / "log").open("ab") as log:
+            quiet = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, "cwd": folder, **options}
+            subprocess.run(
+                [bin_folder / "initdb", "-D", data, "-U", user, "-A", "trust", "-E", "UTF8", "--no-sync",
+                 "--no-locale"], check=True, timeout=120, **quiet)
+            server = subprocess.Popen(
+                [bin_folder / "postgres", "-D", data, "-c", "listen_addresses=", "-c",
+                 f"unix_socket_directories={folder}", "-c", "max_connections=200", "-c", "fsync=off", "-c",
+                 "shared_buffers=32MB"], preexec_fn=_die_with_parent, **quiet)
         try:
+            _wait_for(server, bin_folder, folder)
             yield Postgres(folder, user)
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            server.send_signal(signal.SIGQUIT)
+            server.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(server: subprocess.Popen[bytes], bin_folder: Path, folder: Path) -> None:
+    until_s = time.monotonic() + 60
+    while subprocess.run([bin_folder / "pg_isready", "-q", "-h", folder], check=False).returncode:
+        if server.poll() is not None or time.monotonic() > until_s:
+            raise RuntimeError((folder / "log").read_text("utf-8", "replace")[-2000:])
+        time.sleep(0.05)
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed leaves no server behind (Linux: PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 def _unprivileged(folder: Path) -> tuple[str, dict[str, Any]]:
