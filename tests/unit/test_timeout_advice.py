@@ -213,3 +213,12 @@ def test_a_profile_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     """Without a file the command says what it takes."""
     assert main(["profile"]) == 2
     assert "--timeouts" in capsys.readouterr().err
+
+
+def test_the_page_shows_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of docs/timeouts.md is the command's own output."""
+    path = tmp_path / "durations.csv"
+    path.write_text("endpoint,duration\n" + "GET /payments/{},0.2\n" * 4000 + "POST /payments,1.23\n")
+    main(["profile", "--timeouts", str(path)])
+    page = (Path(__file__).parents[2] / "docs" / "timeouts.md").read_text("utf-8")
+    assert page.split("durations.csv\n")[1].split("```")[0] == capsys.readouterr().out
