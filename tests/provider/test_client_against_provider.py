@@ -7,6 +7,7 @@ import collections
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tests.provider.seen import Seen, seeing
 
 from galeproof.client import (
     AuthenticationFailed,
+    BlockingPaymentsClient,
     ClientError,
     ClientSettings,
     CredentialUnavailable,
@@ -177,6 +179,32 @@ async def test_storms_of_all_sizes(running: Running, store: Store, seed: int) ->
     more: dict[str, Any] = {"features": {}, "retry_budget": {}, "max_attempts": 3} if seed % 2 else {}
     with seeing() as seen:
         await storm(running, store, seen, 400, deaths, **more)
+    assert seen.showing(KEY) == []
+
+
+async def test_the_blocking_twin_through_a_kill_and_cuts(running: Running, store: Store) -> None:
+    """A hundred threads with the twin, one death, a tenth of the answers cut: the same holds."""
+    with seeing() as seen, ThreadPoolExecutor(100) as pool:
+        async with kept_alive(running, [40], "--cut-percent", "10"):
+            with BlockingPaymentsClient(settings(running, api_key=KEY), **seen.options) as client:
+
+                def pay(key: str) -> Ended:
+                    try:
+                        return Ended(key, client.create_payment(5, "EUR", key, idempotency_key=key))
+                    except ClientError as error:
+                        seen.take(error)
+                        return Ended(key, error)
+
+                loop = asyncio.get_running_loop()
+                ended = await asyncio.gather(*(loop.run_in_executor(pool, pay, f"b{n}") for n in range(100)))
+                seen.take(client)
+    effects = collections.Counter(line["key"] for line in read_ledger(store))
+    for end in ended:
+        judge(end, effects[end.key])
+    print(told(ended, running, effects))
+    faults = collections.Counter(running.faults())
+    assert (faults["died"], faults["cut-before"] + faults["cut-within"] > 0) == (1, True)
+    assert sum(end.ok for end in ended) > 50
     assert seen.showing(KEY) == []
 
 
