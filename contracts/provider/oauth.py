@@ -168,6 +168,8 @@ class Authority:
             name, secret = _basic(authorization)
         else:
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
+        if not name.isprintable():  # PostgreSQL takes no NUL
+            name = ""
         held = client_secrets.c
         row = connection.execute(select(clients).where(
             (clients.c.id == name)

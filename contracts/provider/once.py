@@ -19,6 +19,7 @@ from starlette.responses import Response
 __all__ = ["Once", "checked_key", "fingerprint"]
 
 REPLAYED = "Idempotent-Replayed"
+_FORGET_EVERY_S = 3600.0
 _KEY = re.compile("[\x21-\x7e]{1,255}")
 
 
@@ -61,6 +62,7 @@ class Once:
     def __init__(self, store: Store, kept_s: float, now: Callable[[], float]) -> None:
         self._store, self._kept_s, self._now = store, kept_s, now
         self._under_way: set[_Claim] = set()
+        self._forgot_at_s = 0.0
         self._lock = threading.Lock()
 
     def run(
@@ -89,11 +91,11 @@ class Once:
             with self._lock:
                 self._under_way.discard(claim)
 
-    def forget(self) -> int:
-        """Forget the keys that have been kept long enough; return how many."""
-        with self._store.writing() as connection:
-            old = keys.c.made_at < self._now() - self._kept_s
-            return connection.execute(delete(keys).where(old)).rowcount
+    def _forget(self, connection: Connection) -> None:
+        """Forget, once an hour, the keys that have been kept long enough."""
+        if self._now() - self._forgot_at_s > _FORGET_EVERY_S:
+            self._forgot_at_s = self._now()
+            connection.execute(delete(keys).where(keys.c.made_at < self._now() - self._kept_s))
 
     def _run(
         self, claim: _Claim, seen: str, effect: Callable[[Connection], Mapping[str, Any]]
@@ -103,6 +105,7 @@ class Once:
             # another process of the provider may be at work for this key
             if not self._store.claim(connection, "key", claim.account, claim.key):
                 raise _in_progress()
+            self._forget(connection)
             kept = connection.execute(select(keys).where(mine)).mappings().first()
             if kept is not None and kept["made_at"] < self._now() - self._kept_s:
                 connection.execute(delete(keys).where(mine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ __all__ = ["PaymentOrder", "Payments", "RefundOrder", "parsed"]
 
 _MOST = 2**53 - 1
 _ORDER = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
 _SHOWN = ("id", "amount", "currency", "status", "reference", "created_at")
 Amount = Annotated[StrictInt, Field(ge=1, le=_MOST)]
 Currency = Annotated[StrictStr, Field(pattern="^[A-Z]{3}$")]
@@ -32,7 +34,8 @@ class PaymentOrder(BaseModel):
     model_config = _ORDER
     amount: Amount
     currency: Currency
-    reference: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    # no control characters: PostgreSQL takes no NUL, and logs no line breaks
+    reference: Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class RefundOrder(BaseModel):
@@ -125,7 +128,9 @@ class Payments:
         self, connection: Connection, account: str, payment_id: str, *, locked: bool = False
     ) -> RowMapping:
         query = select(payments).where((payments.c.id == payment_id) & (payments.c.account == account))
-        found = connection.execute(query.with_for_update() if locked else query).mappings().first()
+        found = None
+        if _ID.fullmatch(payment_id):
+            found = connection.execute(query.with_for_update() if locked else query).mappings().first()
         if found is None:
             raise Refused(404, "payment-unknown", "there is no such payment")
         return found

@@ -52,7 +52,6 @@ class PaymentsApi:
         self._authority = Authority(
             store, access_s=settings.access_token_s, refresh_s=settings.refresh_token_s,
             leeway_s=settings.refresh_leeway_s, now=now)
-        self._once.forget()
 
     def routes(self) -> list[Route]:
         """Return the routes."""

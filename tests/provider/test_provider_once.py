@@ -152,6 +152,16 @@ async def test_a_key_is_forgotten_after_its_time(make_api: Any) -> None:
     assert (await api.pay()).json()["id"] != first.json()["id"]
 
 
+async def test_old_keys_are_swept_by_the_hour(make_api: Any) -> None:
+    """Keys that nobody asks for again do not stay for ever."""
+    api = make_api(keys_kept_s=100)
+    for n in range(5):
+        await api.pay(key=f"old-{n}")
+    api.times.now_s += 3700
+    await api.pay(key="new")
+    assert counted(api.store) == (6, 6, 1)
+
+
 @pytest.mark.parametrize(("key", "code"), [(None, "key-missing"), ("a b", "key-malformed"), ("x" * 256, "key-malformed")])
 async def test_an_effect_needs_a_key(api: Any, key: str | None, code: str) -> None:
     """A write without a usable key is refused."""

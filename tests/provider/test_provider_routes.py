@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -92,7 +93,7 @@ async def refusals(api: Any) -> dict[str, httpx.Response]:
     """Return every kind of refusal, each asked for with secrets wherever they fit."""
     read_only = (await api.token(grant_type="client_credentials", scope="payments:read")).json()
     gone = "sk-canary-revoked-0123456789"
-    json = {"Content-Type": "application/json"}
+    media = {"Content-Type": "application/json"}
     canary = {"amount": KEY, KEY: CLIENT_SECRET, "currency": KEY, "reference": CLIENT_SECRET}
     return {
         "credential-missing": await api.send("GET", "/payments", auth=None),
@@ -103,10 +104,10 @@ async def refusals(api: Any) -> dict[str, httpx.Response]:
         "method-not-allowed": await api.send("DELETE", "/payments"),
         "cursor-invalid": await api.send("GET", "/payments", params={"cursor": KEY}),
         "limit-invalid": await api.send("GET", "/payments", params={"limit": KEY}),
-        "body-malformed": await api.send("POST", "/payments", content=KEY, headers=json),
+        "body-malformed": await api.send("POST", "/payments", content=KEY, headers=media),
         "body-invalid": await api.send("POST", "/payments", json=canary),
         "media-type": await api.send("POST", "/payments", content=KEY),
-        "body-too-large": await api.send("POST", "/payments", content=KEY * 9999, headers=json),
+        "body-too-large": await api.send("POST", "/payments", content=KEY * 9999, headers=media),
         "key-malformed": await api.pay(key=f"{KEY} {KEY}"),
     }
 
@@ -140,6 +141,25 @@ async def test_a_wrong_body_names_each_wrong_member(api: Any, body: Any, pointer
     """400 with the members that are wrong."""
     answer = await api.send("POST", "/payments", json=body)
     assert (answer.status_code, [e["pointer"] for e in answer.json()["errors"]]) == (400, pointers)
+
+
+HOSTILE = ["\x00", "a\x00b", "\n", "\ud800", "x" * 201, "\x7f"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_text_is_refused_and_breaks_nothing(api: Any, text: str) -> None:
+    """NUL, line breaks, half a surrogate pair and too much text are the caller's mistake on both databases."""
+    body = json.dumps({"amount": 5, "currency": "EUR", "reference": text})
+    answers = [
+        await api.send("POST", "/payments", content=body, headers={"Content-Type": "application/json"}),
+        await api.send("GET", "/payments/" + quote(text, safe="", errors="replace")),
+        await api.send("GET", "/payments?cursor=" + quote(text, safe="", errors="replace")),
+        await api.token(auth=None, grant_type="client_credentials", client_id=text.encode("utf-8", "replace").decode(),
+                        client_secret="x"),
+        await api.token(grant_type="refresh_token", refresh_token=text.encode("utf-8", "replace").decode()),
+    ]
+    assert [a.status_code for a in answers] == [400, 404, 400, 401, 400]
+    assert (await api.pay("é € 日本")).json()["reference"] == "é € 日本"
 
 
 async def test_a_revoked_key_is_refused_at_once(api: Any) -> None:
