@@ -33,15 +33,30 @@ def run(
         "all that ship if left out.")] = None,
     subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
                                                      "module:attribute.")] = None,
+    command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command: a "
+                                                "process an operation.")] = None,
+    driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A process that speaks the "
+                                               "driver protocol.")] = None,
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
+    shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
+                                            "schedules down for so long.")] = 0.0,
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
-    raise typer.Exit(run_command(what or [], subject, engine, seed, as_json, output))
+    if sum(given is not None for given in (subject, command, driver)) > 1:
+        raise UsageError("--subject, --exec and --driver: only one of them")
+    wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
+        else subject
+    code = run_command(what or [], wanted, engine, seed, as_json, output)
+    if shrink_s and code == 1:
+        from galeproof.cli.shrinking import shrink_command
+
+        shrink_command(output / "latest", None, shrink_s, None, as_json, silent=as_json)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -67,6 +82,35 @@ def judge(
     from galeproof.cli.running import judge_command
 
     raise typer.Exit(judge_command(run_folder, as_json))
+
+
+@app.command()
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    form: Annotated[str, typer.Option("--format", help="html, markdown, junit, sarif or json.")] = "html",
+    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder, or "
+                                                     "stdout, if left out.")] = None,
+) -> None:
+    """Write a report of a kept run: HTML in one file that needs no network, or for a CI system."""
+    from galeproof.cli.running import report_command
+
+    if form not in ("html", "markdown", "junit", "sarif", "json"):
+        raise UsageError(f"--format {form!r}; allowed: html, markdown, junit, sarif, json")
+    raise typer.Exit(report_command(run_folder, output, form))
+
+
+@app.command()
+def shrink(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
+    budget: Annotated[float, typer.Option(help="Seconds; run again to go on.", min=1)] = 120.0,
+    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Cut the failing schedules of a kept run down to the least that shows each failure."""
+    from galeproof.cli.shrinking import shrink_command
+
+    raise typer.Exit(shrink_command(run_folder, code, budget, engine, as_json))
 
 
 @app.command()

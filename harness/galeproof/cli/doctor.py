@@ -104,9 +104,11 @@ def _settings() -> Iterator[_Line]:
                     "name one: [tool.galeproof.subjects.NAME] python = \"module:attribute\"")
     for name in config.subjects:
         try:
-            target = config.subject(name).target
-            if target is not None:
-                describe(load_target(target))
+            subject = config.subject(name)
+            if subject.foreign:
+                subject.foreign.check_command()
+            elif isinstance(subject.target, str):
+                describe(load_target(subject.target))
         except HarnessError as error:
             yield _Line("missing", str(error), "a subject that cannot be made cannot be judged")
         else:

@@ -7,12 +7,10 @@ import json
 
 from galeproof.errors import UsageError
 from galeproof.invariants import INVARIANTS, Invariant
+from galeproof.report.mending import ACTIONS
 from galeproof.scenario import load_scenario, shipped
 
 __all__ = ["explain_command", "page"]
-
-_ACTIONS = {"critical": "block the release and fix now", "major": "fix this sprint",
-            "minor": "fix within two sprints"}
 
 
 def page(invariant: Invariant) -> str:
@@ -21,7 +19,7 @@ def page(invariant: Invariant) -> str:
               if invariant.code in load_scenario(path, frozenset(INVARIANTS)).expect.exercised]
     return "\n".join([
         inspect.cleandoc(invariant.check.__doc__ or ""), "",
-        f"Severity: {invariant.severity} ({_ACTIONS[invariant.severity]}).", "",
+        f"Severity: {invariant.severity} ({ACTIONS[invariant.severity]}).", "",
         f"Exercised by: {', '.join(storms) or 'no scenario that ships'}.", "",
         f"Try it: galeproof run {invariant.code} --subject module:attribute"])
 

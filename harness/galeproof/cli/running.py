@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict, parse_profile
 from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report.gate import gate_of
+from galeproof.report.html import html_page
+from galeproof.report.junit import junit_text
+from galeproof.report.markdown import markdown_text
+from galeproof.report.sarif import sarif_text
 from galeproof.runner import (
     Judged,
     RunFolder,
@@ -32,7 +38,7 @@ from galeproof.runner.firing import unmet
 from galeproof.runner.judging import QUIET_LAG_MS, demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
-__all__ = ["judge_command", "replay_command", "run_command"]
+__all__ = ["judge_command", "replay_command", "report_command", "run_command"]
 
 
 def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
@@ -56,7 +62,7 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     return scenarios, codes or None
 
 
-def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed: int | None,
+def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, engine: str, seed: int | None,
                 as_json: bool, output: Path) -> int:
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
@@ -64,7 +70,7 @@ def run_command(what: Sequence[str], subject_name: str | None, engine: str, seed
     if codes is None and (config.select or config.ignore):
         codes = config.codes()
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
-    subject = config.subject(subject_name)
+    subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
     return _carry_out(config, subject, scenarios, codes, engine,
                       new_seed() if seed is None else seed, as_json, output)
 
@@ -106,6 +112,43 @@ def judge_command(path: Path, as_json: bool) -> int:
         code = 130
     _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, _replay(facts, str(path)))
     return code
+
+
+def report_command(path: Path, output: Path | None, form: str = "html", quiet: bool = False) -> int:
+    """Write a report of a kept run; the HTML one into its folder, others to stdout, or to a file."""
+    facts, runs, _ = read_run(path)
+    verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
+                       facts.get("severity") or {})
+    code = exit_code(verdicts, fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
+                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+    if form == "html":
+        text = html_page(
+            facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
+            minimal={file.stem.removeprefix("minimal-"): file.read_text("utf-8")
+                     for file in path.glob("minimal-*.yaml")})
+        output = output or path / "report.html"
+    else:
+        document = _document(facts, verdicts, code, str(path))
+        began = datetime.fromtimestamp((path / "run.json").stat().st_mtime, UTC)
+        text = {"markdown": lambda: markdown_text(document, gate_of(verdicts)),
+                "junit": lambda: junit_text(document, f"{began:%Y-%m-%dT%H:%M:%S}",
+                                            frozenset(demanded(runs, verdicts))),
+                "sarif": lambda: sarif_text(document, facts.get("target"), Path.cwd()),
+                "json": lambda: json.dumps(document) + "\n"}[form]()
+    if output is None:
+        sys.stdout.write(text)
+        return 0
+    return _written(output, text, quiet)
+
+
+def _written(place: Path, text: str, quiet: bool) -> int:
+    try:
+        place.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {place}: {error.strerror or error}") from None
+    if not quiet:
+        print(place)
+    return 0
 
 
 def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
@@ -157,6 +200,9 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
                      invalid=bool(result.invalid), fault=bool(result.fault))
     document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
+    (folder.path / "report.html").write_text(
+        html_page(facts, verdicts, result.judged, code=code, run=str(folder.path),
+                  replay=_replay(facts, str(folder.path))), "utf-8")
     folder.mark_latest()
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
@@ -199,7 +245,8 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
         rows.append(row)
     return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
             "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
-            "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows}
+            "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows,
+            "not_run": facts.get("not_applicable") or {}}
 
 
 def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
@@ -225,7 +272,8 @@ def _closing(result: CatalogueResult, code: int, path: Path) -> None:
             if shown and judged.history.header["scenario"] == verdict.scenarios[0]:
                 print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
                 print("\n".join(wire_lines(judged.history, shown)))
-    words = {0: "every exercised invariant holds", 1: "findings", 3: f"INVALID: {result.invalid}",
+    holds = "every exercised invariant holds" if result.judged else "nothing was run"
+    words = {0: holds, 1: "findings", 3: f"INVALID: {result.invalid}",
              4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
     print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < QUIET_LAG_MS else 'not quiet'}); run kept in {path}")

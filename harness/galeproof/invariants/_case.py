@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from galeproof.model import Event, Finding, History, Outcome, Profile, Verdict
+from galeproof.model import Finding, History, Outcome, Profile, Verdict
 from galeproof.model.attribution import Attribution, attribute
 from galeproof.model.exchange import Exchange, Operation
 
 __all__ = ["Case", "Teller", "transient"]
 
+_WARM_S = 0.05
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """The lags of all heartbeats: instants in ns ascending, and the sums of their lengths in ns."""
+
+    begins: tuple[int, ...]
+    begun_sums: tuple[int, ...]
+    ends: tuple[int, ...]
+    ended_sums: tuple[int, ...]
+
+    @classmethod
+    def of(cls, history: History) -> Lags:
+        """Gather them once."""
+        lags = [(e.lo_ns, e.hi_ns, int(e.data["ms"] * 1e6)) for e in history.of("lag")]
+        begun = sorted((lo, ns) for lo, _, ns in lags)
+        ended = sorted((hi, ns) for _, hi, ns in lags)
+        return cls(tuple(lo for lo, _ in begun), (0, *itertools.accumulate(ns for _, ns in begun)),
+                   tuple(hi for hi, _ in ended), (0, *itertools.accumulate(ns for _, ns in ended)))
+
+    def within_ns(self, lo_ns: int, hi_ns: int) -> int:
+        """Return how long those were, together, that touch the time between two instants."""
+        begun = self.begun_sums[bisect.bisect_left(self.begins, hi_ns)]
+        return max(0, begun - self.ended_sums[bisect.bisect_right(self.ends, lo_ns)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +52,25 @@ class Case:
     history: History
     profile: Profile
     attribution: Attribution
-    lags: tuple[Event, ...]
+    lags: Lags
+    whole: tuple[Operation, ...]
 
     @classmethod
     def of(cls, history: History, profile: Profile) -> Case:
         """Attribute the history's events."""
-        return cls(history, profile, attribute(history), tuple(history.of("lag")))
+        attribution = attribute(history)
+        return cls(history, profile, attribution, Lags.of(history), tuple(
+            o for o in attribution.operations if not o.ambiguous and not o.unplanned
+            and not any(a.opaque for a in o.attempts)))
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Operations in their order."""
         return self.attribution.operations
 
-    def sound(self) -> list[Operation]:
+    def sound(self) -> Sequence[Operation]:
         """Operations whose evidence is whole: attributed for sure, every fault as planned."""
-        return [o for o in self.operations if not o.ambiguous and not o.unplanned
-                and not any(a.opaque for a in o.attempts)]
+        return self.whole
 
     def key_of(self, attempt: Exchange) -> str | None:
         """Return an attempt's idempotency key where the profile says it stands."""
@@ -52,6 +83,25 @@ class Case:
     def budget_s(self) -> float:
         """Return the observation budget of one operation."""
         return float(self.history.header.get("budget_s", 30.0))
+
+    @property
+    def cold(self) -> bool:
+        """Whether each operation had a fresh process, whose start is not the client's time."""
+        return bool(self.history.header.get("cold"))
+
+    def begun_ns(self, operation: Operation) -> int:
+        """Return the instant from which an operation's time counts: its call, or where that started
+        a process, its first attempt on the wire."""
+        if self.cold and operation.attempts:
+            return operation.attempts[0].start_lo_ns
+        return operation.start.lo_ns
+
+    def call_to_wire_s(self) -> list[float]:
+        """Return how long each operation took from its call to its first byte, in s: what a retry at
+        once takes too. Of fresh processes nothing is known but that they are warm by then."""
+        if self.cold:
+            return [_WARM_S]
+        return [(o.attempts[0].start_lo_ns - o.start.lo_ns) / 1e9 for o in self.sound() if o.attempts]
 
     def seen_until_ns(self, operation: Operation) -> int:
         """Return the last instant of an operation's undisturbed observation."""

@@ -23,8 +23,4 @@ def fail_beyond_s(limit_s: float) -> float:
 
 def lagged_s(case: Case, lo_ns: int, hi_ns: int) -> float:
     """Return how long heartbeats were late between two instants, in s (a lower bound of noise)."""
-    total = 0
-    for event in case.lags:
-        if event.lo_ns < hi_ns and event.hi_ns > lo_ns:
-            total += int(event.data["ms"] * 1e6)
-    return total / 1e9
+    return case.lags.within_ns(lo_ns, hi_ns) / 1e9

@@ -17,6 +17,7 @@ from galeproof.model.history import Event, History
 
 __all__ = ["Attribution", "attribute"]
 
+_PLAIN = re.compile("[a-z0-9]+")
 _SHARED = ("idempotency-key", "x-request-id", "x-correlation-id", "request-id")
 
 
@@ -39,7 +40,7 @@ def attribute(history: History) -> Attribution:
     """Derive operations and their attempts from a history."""
     calls = _operations(history)
     refs = [str(ref).lower() for ref in history.header.get("refs", ())] or list(calls)
-    pattern = re.compile("|".join(map(re.escape, dict.fromkeys(refs)))) if refs else None
+    known_refs = _Known(refs)
     sequential = bool(history.header.get("sequential"))
     operations = sorted((o for found in calls.values() for o in found), key=lambda o: o.start.index)
     strays, ambiguous, left = [], [], []
@@ -47,7 +48,7 @@ def attribute(history: History) -> Attribution:
         if exchange.by == "route":  # outside operations, whatever it names
             strays.append(exchange)
             continue
-        found = _references(exchange, pattern)
+        found = _references(exchange, known_refs)
         if len(found) > 1:
             ambiguous.append(exchange)
             for operation in (o for ref in found for o in calls.get(ref, ())):
@@ -185,14 +186,33 @@ def _take(exchange: Exchange, event: Event) -> None:
             exchange.opaque = True
 
 
-def _references(exchange: Exchange, pattern: re.Pattern[str] | None) -> set[str]:
-    if pattern is None:
-        return set()
+class _Known:
+    """The run's references, found in a text in a time that does not grow with their number."""
+
+    def __init__(self, refs: Sequence[str]) -> None:
+        plain = {ref for ref in refs if _PLAIN.fullmatch(ref)}
+        odd = sorted(set(refs) - plain)
+        self._odd = re.compile("|".join(map(re.escape, odd))) if odd else None
+        by_size: dict[int, set[str]] = {}
+        for ref in plain:
+            by_size.setdefault(len(ref), set()).add(ref)
+        self._sizes = [(size, refs, re.compile(f"[a-z0-9]{{{size},}}")) for size, refs in by_size.items()]
+
+    def findall(self, text: str) -> set[str]:
+        """Return those that stand in a lower-case text, also inside longer words."""
+        found = set(self._odd.findall(text)) if self._odd else set()
+        for size, refs, words in self._sizes:
+            for word in words.findall(text):
+                found |= {word[at : at + size] for at in range(len(word) - size + 1)} & refs
+        return found
+
+
+def _references(exchange: Exchange, pattern: _Known) -> set[str]:
     head = "\n".join([exchange.target, *(v for _, v in exchange.headers)]).lower()
-    found = set(pattern.findall(head)) or set(pattern.findall(unquote(head)))
+    found = pattern.findall(head) or pattern.findall(unquote(head))
     if found:
         return found
-    in_body = set(pattern.findall(exchange.body.lower()))
+    in_body = pattern.findall(exchange.body.lower())
     return in_body if len(in_body) == 1 else set()
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from galeproof.plugin.share import Shared, facts_of
@@ -103,8 +104,8 @@ def _on_asyncio() -> bool:
 def _at_home(subject: Subject, home: Home) -> Subject:
     """Return a subject whose coroutines run on the test's own loop."""
 
-    def make() -> Instance:
-        instance = subject.make()
+    def make(log: Path | None) -> Instance:
+        instance = subject.make(log)
         if isinstance(instance, LocalInstance):
             instance.home = home
         return instance

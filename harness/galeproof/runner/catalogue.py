@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from galeproof.model import Outcome, Verdict
 from galeproof.runner.judging import RERUNS, Judged, demanded, expected_of, judge_one, judge_runs
+from galeproof.runner.learning import learn
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.weather import OBSERVE_S, Run, run_scenario
@@ -18,6 +19,7 @@ from galeproof.scenario import Scenario
 __all__ = ["CatalogueResult", "run_catalogue"]
 
 _AT_ONCE = 5
+_COLD_AT_ONCE = 2  # a process an operation: more would only wait for each other
 _STARTING = 2  # processes that start at once: a start costs a core, a storm mostly waits
 
 
@@ -67,6 +69,7 @@ async def run_catalogue(
         observe_s: Observation budget of one operation.
         keep: Given what is known as soon as it is.
     """
+    await learn(station, subject, seed)
     work = _Catalogue(station, subject, seed, codes, tell, observe_s, keep)
     together = [] if subject.in_process else [s for s in scenarios if not s.alone]
     await work.side_by_side(together)
@@ -111,7 +114,8 @@ class _Catalogue:
                     return
                 await self.one(scenario)
 
-        tasks = [asyncio.ensure_future(worker()) for _ in range(min(_AT_ONCE, len(scenarios)))]
+        at_once = _COLD_AT_ONCE if self.subject.cold else _AT_ONCE
+        tasks = [asyncio.ensure_future(worker()) for _ in range(min(at_once, len(scenarios)))]
         try:
             await asyncio.gather(*tasks)
         finally:

@@ -18,7 +18,8 @@ from galeproof.runner.subjects import Subject, subject_of
 __all__ = ["Config", "load_config", "weighed"]
 
 _KEYS = frozenset({"fail_on", "select", "ignore", "severity", "strict", "baseline", "subjects"})
-_SUBJECT = frozenset({"python", "exec", "driver", "profile", "operations", "secrets"})
+_WAYS = ("python", "exec", "driver")
+_SUBJECT = frozenset({*_WAYS, "profile", "operations", "routes", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,46 @@ class Config:
         if name in self.subjects:
             table = self.subjects[name]
             profile = self._profile(table.get("profile", {}), name)
-            if "python" not in table:
-                raise UsageError(f"{self.source}: subjects.{name}: only python = "
-                                 '"module:attribute" is built so far')
-            return subject_of(table["python"], profile, name)
+            where = f"{self.source}: subjects.{name}"
+            return subject_of(_target(table, profile, where), profile, name, where)
         if ":" in name:
             return subject_of(name, Profile(strict=self.strict))
         raise UsageError(f"--subject {name!r}: not in the settings "
                          f"(known: {', '.join(self.subjects) or 'none'}) and no module:attribute")
+
+    def foreign(self, target: Mapping[str, Any]) -> Subject:
+        """Return the subject of a command line (``{"exec": ...}`` or ``{"driver": ...}``).
+
+        The settings of the one that has the same command are taken with it.
+        """
+        way, line = next(iter(target.items()))
+        for name, table in self.subjects.items():
+            if table.get(way) == line:
+                return self.subject(name)
+        return subject_of(target, Profile(strict=self.strict), where=f"--{way}")
 
     def _profile(self, table: Mapping[str, Any], name: str) -> Profile:
         given = dict(table)
         if self.strict:
             given["strict"] = True
         return parse_profile(given, f"{self.source}: subjects.{name}.profile")
+
+
+def _target(table: Mapping[str, Any], profile: Profile, where: str) -> str | Mapping[str, Any]:
+    """How a subject is started: exactly one way; operations of a foreign one may stand in its table,
+    in its profile, or in both."""
+    ways = [way for way in _WAYS if way in table]
+    if len(ways) != 1:
+        raise UsageError(f"{where}: expected one of {', '.join(_WAYS)}, not "
+                         f"{' and '.join(ways) or 'none'}")
+    if ways == ["python"]:
+        return str(table["python"])
+    operations = {name: told for name, given in profile.operations.items()
+                  if (told := given.model_dump(exclude_unset=True, exclude={"naturally_idempotent"}))}
+    for name, told in _table(table.get("operations", {}), f"{where}.operations").items():
+        operations[name] = operations.get(name, {}) | dict(_table(told, f"{where}.operations.{name}"))
+    kept = {key: table[key] for key in (*ways, "routes", "secrets") if key in table}
+    return {**kept, "operations": operations}
 
 
 def weighed(verdicts: Sequence[Verdict], severity: Mapping[str, str]) -> list[Verdict]:

@@ -36,8 +36,8 @@ def fired(history: History) -> bool:
 def lacking(history: History) -> list[str]:
     """Name what the subject lacks for this schedule: operations, or a connection that it keeps."""
     found = list(history.header.get("left_out") or ())
-    words = [word for word in history.header.get("words") or () if word != "ok"]
-    if words and set(words) == {"stale"} and not any(
+    # what a schedule plans after the stale connection comes only where there was one
+    if "stale" in (history.header.get("words") or ()) and not any(
             event.data.get("nth", 1) > 1 for event in history.of("head")):
         found.append("connection that it uses again")
     return found
@@ -75,6 +75,8 @@ def _lane_bit(exchange: Exchange, history: History) -> bool:
     toxics: Sequence[Mapping[str, Any]] = (history.header.get("lanes") or {}).get(exchange.lane, ())
     if exchange.closed is not None:
         return True
+    if any(toxic.get("type") == "stall_after" for toxic in toxics):
+        return not exchange.complete  # part of the answer may have come, and at once
     wanted_s = sum(_delay_s(toxic, exchange) for toxic in toxics)
     if wanted_s < _SEEN_S:
         return False
@@ -99,6 +101,6 @@ def _delay_s(toxic: Mapping[str, Any], exchange: Exchange) -> float:
             return exchange.answered_bytes / size * float(given.get("delay", 0)) / 1e6
         case "slow_close":
             return float(given.get("delay", 0)) / 1e3
-        case "timeout" | "reset_peer" | "limit_data":
+        case "timeout" | "reset_peer" | "limit_data" | "reset_after":
             return 60.0  # it ends the connection, and nothing else shows it
     return 0.0

@@ -14,6 +14,7 @@ __all__ = ["Judged", "QUIET_LAG_MS", "RERUNS", "demanded", "expected_of", "judge
 
 RERUNS = 2
 QUIET_LAG_MS = 20.0  # p99: a machine that is later than this is not quiet
+_INSIDE = frozenset({"SEC002", "SEC004"})
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 
 
@@ -34,12 +35,15 @@ def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
     """Return the codes that must not end UNKNOWN.
 
     A code is excused where it was not exercised and that is the subject's nature: each of its
-    scenarios lost operations that the subject lacks, or it is about retries and none are promised.
+    scenarios lost operations that the subject lacks, or it is about retries and none are promised, or
+    about objects inside a process of another language.
     """
     idle = {v.code for v in verdicts if v.reason == "not_exercised"}
     wanted = {code for run in runs for code in expected_of(run.history)}
     if any(profile_of(run.history).max_attempts == 1 for run in runs):
         wanted -= {code for code in idle if code[:3] in _OF_RETRIES}
+    if any(run.history.header.get("foreign") for run in runs):  # what no other language shows
+        wanted -= {v.code for v in verdicts if v.code in _INSIDE and v.reason == "capture_missing"}
     return wanted - (idle - _whole(runs))
 
 

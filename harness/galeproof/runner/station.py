@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from galeproof.errors import EngineError
+from galeproof.faults.toxics import OWN_TOXICS
 from galeproof.toxiproxy.control import ControlPlane
 from galeproof.toxiproxy.names import lane_prefix
 from galeproof.world import World, WorldRun, start_world
@@ -43,6 +44,15 @@ class Station:
         """What carries the lanes."""
         return self.world.engine
 
+    def unable(self, wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+        """Say why this engine cannot make these lanes, or None: some toxics only ours has."""
+        types = {toxic["type"] for toxics in wanted.values() for toxic in toxics}
+        own = sorted(types & OWN_TOXICS.keys())
+        if not own or self.engine == "embedded":
+            return None
+        return (f"{' and '.join(own)}: only the embedded engine has it (--engine embedded); "
+                f"this run's engine is {self.engine}")
+
     @contextlib.contextmanager
     def open_run(self) -> Iterator[WorldRun]:
         """Make room for one run in the world; end it whatever happens."""
@@ -59,6 +69,9 @@ class Station:
 
         Yields:
             Port by lane name, and the lanes whose toxics may end a connection.
+
+        Raises:
+            EngineError: The engine refused a lane, or lost one while it was used.
         """
         ports: dict[str, int] = {}
         names: list[str] = []
@@ -69,6 +82,7 @@ class Station:
                 names.append(f"{self._prefix}-{run.number}-{name}")
                 ports[name] = self._make(names[-1], run.origin_port, toxics)
             yield ports, closing
+            self._check(names)
         finally:
             self._remove(names)
 
@@ -80,6 +94,16 @@ class Station:
             made = self._plane.create(name, f"127.0.0.1:{origin_port}",
                                       toxics=[dict(t) for t in toxics])
             return made.port
+
+    def _check(self, names: Sequence[str]) -> None:
+        """See that the lanes are still there: nobody tells us of the end of a server not ours."""
+        if not self.world.foreign:
+            return
+        with self._lock:
+            there = self._plane.names(self._prefix)
+        if not set(names) <= set(there):
+            raise EngineError(f"{self.engine} has lost lanes of this run: it was started anew, or "
+                              "somebody deleted them")
 
     def _remove(self, names: Sequence[str]) -> None:
         with self._lock:

@@ -14,18 +14,18 @@ from typing import Any
 from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary, stream
+from galeproof.kernel.chance import canary_of, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
+from galeproof.runner.learning import learn
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.workload import Group, calls_of, groups_of, left_out
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
-from galeproof.subject.capture import CHANNELS
 from galeproof.subject.heartbeat import Heartbeat
 from galeproof.world import WorldRun
 
@@ -89,6 +89,7 @@ class _Work:
     sequential: bool = False
     effects: int = 0
     lag_ms: float = 0.0
+    channels: tuple[str, ...] = ()
     interrupted: bool = False
 
     @property
@@ -122,13 +123,16 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
     Raises:
         SubjectError: The instance could not be made.
     """
+    await learn(station, subject, seed)
     schedule = schedule_of(scenario, subject.profile)
     expected = tuple(scenario.expect.exercised)
     if isinstance(schedule, NotApplicable):
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
+    if unable := station.unable(schedule.lanes):
+        return Run(scenario.name, skipped=unable, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
-                 {"api_key": canary(stream(seed, f"{scenario.name}/secret"))})
+                 _secrets(subject, scenario, seed))
     try:
         with station.open_run() as work.room:
             await _guarded(work)
@@ -148,6 +152,13 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
                    expected=expected)
     history = _history(work)
     return Run(scenario.name, history, check_storm(history), station.world.fault, expected=expected)
+
+
+def _secrets(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
+    """One canary for each secret; in about half of the scenarios full of symbols."""
+    names = subject.foreign.secrets if subject.foreign else ("api_key",)
+    return {name: canary_of(stream(seed, f"{scenario.name}/secret" + (
+        "" if name == "api_key" else f"/{name}")), scenario.name) for name in names}
 
 
 async def _guarded(work: _Work) -> None:
@@ -273,9 +284,10 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
 
 
 async def _open(work: _Work) -> Instance:
-    instance = work.subject.make()
+    instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
     await instance.open(work.world.base_url, work.secrets)
+    work.channels = instance.channels
     return instance
 
 
@@ -334,7 +346,9 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "words": [step.word for step in work.schedule.steps],
         "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
-        "channels": list(CHANNELS),
+        "channels": list(work.channels),
+        **({"cold": True} if work.subject.cold else {}),
+        **({"foreign": True} if work.subject.foreign else {}),
         "left_out": work.lacking,
         "attribution": work.control.where if work.control else None,
         "effects": work.effects, "python": platform.python_version(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from galeproof.faults.toxics import TOXICS
+from galeproof.faults.toxics import OWN_TOXICS, TOXICS
 from galeproof.scenario.quantity import (
     QUANTITY_SCHEMA,
     Quantity,
@@ -23,6 +23,7 @@ TOXIC_KEYS: Mapping[str, Mapping[str, str]] = {
     "latency": {"latency_ms": "latency", "jitter_ms": "jitter"},
     "limit_data": {"bytes": "bytes"},
     "noop": {},
+    "reset_after": {"bytes": "bytes"},
     "reset_peer": {"timeout_ms": "timeout"},
     "slicer": {
         "average_size_bytes": "average_size",
@@ -30,17 +31,25 @@ TOXIC_KEYS: Mapping[str, Mapping[str, str]] = {
         "delay_us": "delay",
     },
     "slow_close": {"delay_ms": "delay"},
+    "stall_after": {"bytes": "bytes"},
     "timeout": {"timeout_ms": "timeout"},
 }
-"""By type: the key in a scenario (with its unit), and the attribute in Toxiproxy."""
+"""By type: the key in a scenario (with its unit), and the attribute of its toxic.
+
+``reset_after`` and ``stall_after`` are ours: a lane that has them needs the embedded engine.
+"""
+
+_KINDS = {name: {**TOXICS, **OWN_TOXICS}[name] for name in TOXIC_KEYS}
 
 # without it the toxic would do nothing, and a green run would prove nothing
 _REQUIRED = {
     "bandwidth": "rate_kbps",
     "latency": "latency_ms",
     "limit_data": "bytes",
+    "reset_after": "bytes",
     "slicer": "average_size_bytes",
     "slow_close": "delay_ms",
+    "stall_after": "bytes",
     "timeout": "timeout_ms",
 }
 _COMMON = ("attributes", "stream", "toxicity", "type")
@@ -48,7 +57,10 @@ _STREAMS = ("downstream", "upstream")
 _MAX_TOXICS = 10
 
 LANE_SCHEMA: dict[str, Any] = {
-    "description": "Toxics of this attempt's lane; or Toxiproxy's own form, with attributes.",
+    "description": (
+        "Toxics of this attempt's lane; or Toxiproxy's own form, with attributes. "
+        f"{' and '.join(sorted(OWN_TOXICS.keys() & TOXIC_KEYS.keys()))} need the embedded engine."
+    ),
     "type": "array",
     "items": {
         "oneOf": [
@@ -79,7 +91,7 @@ class ToxicSpec:
     """One toxic, its quantities not yet resolved.
 
     Attributes:
-        type: A key of ``galeproof.faults.toxics.TOXICS``.
+        type: A key of ``TOXIC_KEYS``.
         stream: ``downstream`` or ``upstream``.
         toxicity: The probability, 0 to 1, that a connection gets it.
         values: By Toxiproxy's attribute.
@@ -108,9 +120,9 @@ def _parse_toxic(raw: Any, index: int) -> ToxicSpec:
     if not isinstance(raw, Mapping):
         raise LocatedError((index,), "must be a mapping: {type: latency, latency_ms: 200}")
     kind = raw.get("type")
-    if not isinstance(kind, str) or kind not in TOXICS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise LocatedError(
-            (index, "type"), f"{str(kind)[:40]!r} is no toxic; allowed: {', '.join(sorted(TOXICS))}"
+            (index, "type"), f"{str(kind)[:40]!r} is no toxic; allowed: {', '.join(sorted(_KINDS))}"
         )
     keys = TOXIC_KEYS[kind]
     for key in raw:
@@ -124,7 +136,7 @@ def _parse_toxic(raw: Any, index: int) -> ToxicSpec:
         raise LocatedError((index, "toxicity"), "allowed: a number from 0 to 1")
     spec = ToxicSpec(kind, stream, float(toxicity), _values(raw, kind, index))
     if all(quantity.constant for quantity in spec.values.values()):
-        problem = TOXICS[kind].validate(_attributes(spec, {}))
+        problem = _KINDS[kind].validate(_attributes(spec, {}))
         if problem:
             raise LocatedError((index,), f"{kind}: {problem}")
     return spec
@@ -165,7 +177,7 @@ def _quantity(raw: Any, where: tuple[str | int, ...]) -> Quantity:
 
 
 def _attributes(spec: ToxicSpec, known: Mapping[str, float]) -> dict[str, int]:
-    found = dict.fromkeys(TOXICS[spec.type].fields, 0)
+    found = dict.fromkeys(_KINDS[spec.type].fields, 0)
     for name, quantity in spec.values.items():
         value = resolve(quantity, known)
         # a small quantity must not be rounded away to "no fault"
@@ -186,7 +198,7 @@ def toxics_of(specs: tuple[ToxicSpec, ...], known: Mapping[str, float]) -> tuple
     toxics: list[dict[str, Any]] = []
     for index, spec in enumerate(specs):
         attributes = _attributes(spec, known)
-        problem = TOXICS[spec.type].validate(attributes)
+        problem = _KINDS[spec.type].validate(attributes)
         if problem:
             raise Unresolved(f"{spec.type}: {problem}")
         toxics.append({

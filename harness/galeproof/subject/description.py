@@ -15,8 +15,8 @@ from typing import Any
 from galeproof.errors import SubjectError
 from galeproof.subject.marks import MARK, OperationSpec
 
-__all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription", "check_target",
-           "describe", "load_target"]
+__all__ = ["CONSTRUCTOR_ARGUMENTS", "OPERATION_ARGUMENTS", "SubjectDescription", "check_routes",
+           "check_target", "describe", "load_target"]
 
 CONSTRUCTOR_ARGUMENTS = ("base_url", "secrets", "other_url", "token_url", "ca_file", "proxy_url",
                          "workdir")
@@ -102,14 +102,21 @@ def describe(target: Any) -> SubjectDescription:
 
 
 def _routes(target: Any, name: str) -> Mapping[str, Any]:
-    """The answers to requests outside operations: ``{"POST /oauth/token": {"answer": {...}}}``."""
-    routes = getattr(target, "routes", {})
+    return check_routes(getattr(target, "routes", {}), f"subject {name}")
+
+
+def check_routes(routes: Any, where: str) -> Mapping[str, Any]:
+    """Check the answers to requests outside operations: ``{"POST /oauth/token": {"answer": {...}}}``.
+
+    Raises:
+        SubjectError: They are not of that form.
+    """
     if not isinstance(routes, Mapping):
-        raise SubjectError(f"subject {name}: routes must be a mapping")
+        raise SubjectError(f"{where}: routes must be a mapping")
     for route, answer in routes.items():
         if not isinstance(route, str) or not _ROUTE.fullmatch(route) or (
                 not isinstance(answer, Mapping) or not set(answer) <= _ANSWER):
-            raise SubjectError(f'subject {name}: routes: {route!r}; expected "METHOD /path" and a '
+            raise SubjectError(f'{where}: routes: {route!r}; expected "METHOD /path" and a '
                                f"mapping of {', '.join(sorted(_ANSWER))}")
     return routes
 

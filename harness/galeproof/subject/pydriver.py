@@ -12,7 +12,7 @@ from typing import Any
 from galeproof.errors import SubjectError
 from galeproof.subject.capture import Capture
 from galeproof.subject.description import load_target
-from galeproof.subject.instance import LocalInstance
+from galeproof.subject.local import LocalInstance
 
 __all__ = ["main"]
 

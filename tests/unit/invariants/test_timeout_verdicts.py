@@ -97,3 +97,28 @@ def test_a_backoff_before_a_late_fin_is_no_wait(gale_words):
     assert PASS == gale_words.told(history, "TMO002", read_timeout_s=1.0)
     short = {"read_timeout_s": 1.0, "backoff": {"base_s": 0.1, "cap_s": 0.1}}
     assert FAIL == gale_words.told(history, "TMO002", **short)
+
+
+@pytest.mark.parametrize(("waited", "expected"), [(1.0, PASS), (4.0, FAIL)])
+def test_a_lane_that_carries_nothing_is_a_silence(gale_words, waited, expected):
+    """Under ``stall_after`` of 0 bytes the wait for a first byte is judged as under a hang."""
+    storm = gale_words.Storm(("lane stall_after", "ok")).start().request("lane stall_after")
+    history = storm.gives_up(int(waited * 1000)).end("failed").history()
+    assert expected == gale_words.told(history, "TMO002", read_timeout_s=1.0)
+
+
+@pytest.mark.parametrize(("waited", "expected"), [(1.0, PASS), (4.0, FAIL)])
+def test_a_lane_that_stalls_after_the_head_is_a_body_stall(gale_words, waited, expected):
+    """Under ``stall_after`` with the head carried, the wait for the rest is judged."""
+    storm = gale_words.Storm(("lane stall_after", "ok")).start().request("lane stall_after")
+    storm.wait(1).add("tap", "answer", storm.ref, connection=storm.connection, x=storm.x, n=90, total=99,
+                      status=200, headers=[])
+    history = storm.gives_up(int(waited * 1000)).end("failed").history()
+    assert expected == gale_words.told(history, "TMO003", read_timeout_s=1.0)
+
+
+def test_a_stalled_lane_asks_for_a_retry_where_timeouts_are_retried(gale_words):
+    """RTY003: one attempt under ``stall_after``, health behind it, and no second attempt."""
+    storm = gale_words.Storm(("lane stall_after", "ok")).start().request("lane stall_after")
+    history = storm.gives_up(1000).end("failed").history()
+    assert FAIL == gale_words.told(history, "RTY003", retry_on=["timeout"], max_attempts=3)

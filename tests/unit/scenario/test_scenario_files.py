@@ -8,7 +8,7 @@ import pytest
 
 from galeproof.errors import ScenarioError
 from galeproof.faults.steps import Schedule
-from galeproof.faults.toxics import TOXICS
+from galeproof.faults.toxics import OWN_TOXICS, TOXICS
 from galeproof.invariants import INVARIANTS
 from galeproof.model import Profile, parse_profile
 from galeproof.scenario import (
@@ -128,9 +128,24 @@ def test_units_become_toxiproxys_attributes_in_one_lane_a_set() -> None:
 
 def test_the_units_cover_every_attribute_of_every_toxic() -> None:
     """Each toxic's attributes can all be given, and no others."""
-    assert {name: set(kind.fields) for name, kind in TOXICS.items()} == {
+    kinds = {**TOXICS, "reset_after": OWN_TOXICS["reset_after"], "stall_after": OWN_TOXICS["stall_after"]}
+    assert {name: set(kind.fields) for name, kind in kinds.items()} == {
         name: set(keys.values()) for name, keys in TOXIC_KEYS.items()
     }
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "stall_after"])
+def test_toxics_of_ours_are_named_like_the_others(kind: str) -> None:
+    """With their bytes, none too; the schema has an entry of the same keys."""
+    step = f"  - {{attempts: 1, lane: [{{type: {kind}, bytes: 0, stream: upstream}}]}}\n"
+    assert schedule(step).lanes["lane-1"] == ({
+        "name": f"{kind}_upstream_0", "type": kind, "stream": "upstream", "toxicity": 1.0,
+        "attributes": {"bytes": 0}},)
+    toxics = scenario_schema()["properties"]["steps"]["items"]["properties"]["lane"]["items"]["oneOf"]
+    (entry,) = [item["properties"] for item in toxics if item["properties"]["type"] == {"const": kind}]
+    assert {"type", "stream", "toxicity", "attributes", "bytes"} == set(entry)
+    with pytest.raises(ScenarioError, match=f"{kind} needs bytes"):
+        schedule(step.replace("bytes: 0, ", ""))
 
 
 def test_the_names_of_quantities_are_those_of_a_profile() -> None:

@@ -122,6 +122,17 @@ class Nothing:
 def mute(base_url, ref):
     return {"id": ref}
 '''
+OWN = """name: {name}
+why: A part of the answer arrives.
+operations:
+  - {{kind: read, count: 1}}
+  - {{kind: write, count: 1}}
+steps:
+  - {{attempts: 1, lane: [{{type: {kind}, bytes: 120}}]}}
+  - {{attempts: 2-, answer: ok}}
+expect: {{outcome: any, exercised: [{code}]}}
+"""
+
 LATE = '''
 name: late
 why: The fault is planned for an attempt that never comes.
@@ -141,6 +152,8 @@ def project(tmp_path_factory):
     (folder / "exits.py").write_text("import os\nos._exit(9)\n")
     (folder / "typo.py").write_text("def (\n")
     (folder / "late.yaml").write_text(LATE)
+    for name, kind, code in (("cut", "reset_after", "SEC001"), ("stalled", "stall_after", "TMO003")):
+        (folder / f"{name}.yaml").write_text(OWN.format(name=name, kind=kind, code=code))
     (folder / "galeproof.toml").write_text('[subjects.billing]\npython = "billing:Billing"\n')
     return folder
 

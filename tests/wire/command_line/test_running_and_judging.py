@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from galeproof.toxiproxy.server import find_server
+
 
 def outcomes(document):
     return [(v["code"], v["verdict"]) for v in document["verdicts"]]
@@ -27,7 +29,7 @@ def test_the_json_document(kept):
     done, folder = kept
     document = json.loads(done.stdout)
     assert {"schema", "version", "exit", "run", "engine", "seed", "subject", "invalid", "fault",
-            "verdicts"} == set(document)
+            "not_run", "verdicts"} == set(document)
     assert (1, "embedded", 11, "billing:NewKeys", None, None) == tuple(
         document[k] for k in ("schema", "engine", "seed", "subject", "invalid", "fault"))
     failed = {v["code"]: v for v in document["verdicts"] if v["verdict"] == "FAIL"}
@@ -160,3 +162,24 @@ def test_the_list_of_invariants(gale):
         line.split()[0] for line in gale("invariants").stdout.splitlines()]
     assert {"IDM001", "IDM002", "RAF001", "RTY001", "RTY003", "SEC001", "TMO002", "TMO006"} <= {
         row["code"] for row in rows}
+
+
+@pytest.mark.parametrize(("name", "code"), [("cut", "SEC001"), ("stalled", "TMO003")])
+def test_a_toxic_of_ours_is_met_over_the_embedded_engine(gale, name, code):
+    """A lane that carries a part of the answer exercises what it was made for."""
+    done = gale("run", f"{name}.yaml", "--engine", "embedded", "--json")
+    document = json.loads(done.stdout)
+    told = {v["code"]: v["verdict"] for v in document["verdicts"]}
+    assert (0, "PASS") == (done.returncode, told[code])
+    assert {} == document["not_run"]
+
+
+@pytest.mark.skipif(find_server() is None, reason="the real Toxiproxy is not here")
+def test_a_toxic_of_ours_is_not_run_over_the_real_engine(gale):
+    """It is named with its reason, in words and in JSON; nothing is said to hold."""
+    reason = "stall_after: only the embedded engine has it (--engine embedded); this run's engine is toxiproxy 2.12.0"
+    assert {"stalled": reason} == json.loads(
+        gale("run", "stalled.yaml", "--engine", "toxiproxy", "--json").stdout)["not_run"]
+    said = gale("run", "stalled.yaml", "--engine", "toxiproxy").stdout
+    assert f"not run  stalled: {reason}" in said
+    assert "galeproof: nothing was run (exit 0)" in said

@@ -4,7 +4,7 @@ import json
 import socket
 
 import pytest
-from toxirig import call, echo, toxic
+from toxirig import call, client, echo, raw, read_all, toxic
 
 
 def test_version(url):
@@ -108,3 +108,58 @@ def test_populate_keeps_equal_ones(url, lane):
     assert [t["type"] for t in same["toxics"]] == ["noop"]
     entry["upstream"] = "other:1"
     assert json.loads(call(url, "POST", "/populate", [entry])[1])["proxies"][0]["toxics"] == []
+
+
+def asked(url, line, *headers):
+    """The answer to a raw request."""
+    head = b"\r\n".join((line + b" HTTP/1.1", b"Host: localhost", *headers, b"Connection: close"))
+    return raw(url, head + b"\r\n\r\n")
+
+
+def test_a_name_may_stand_raw_in_a_path(url):
+    """curl does not escape what is not ASCII; the proxy is found all the same, on a kept connection too."""
+    call(url, "POST", "/proxies", {"name": "r\u00fcck", "upstream": "x:1", "enabled": False})
+    line = "GET /proxies/r\u00fcck".encode()
+    kept = line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as sock:
+        for _ in range(2):
+            sock.sendall(kept[:15])  # in the midst of a letter
+            sock.sendall(kept[15:])
+            assert b"200" == sock.recv(65536).split()[1]
+    assert b"204" == asked(url, "DELETE /proxies/r\u00fcck".encode()).split()[1]
+    assert b"404" == asked(url, b"GET /proxies/\xfc").split()[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        (b"OPTIONS *", (), b"200"),
+        (b"GET *", (), b"301"),
+        (b"GET /version", (b"Expect: pony",), b"417"),
+        (b"GET /version", (b"User-Agent: curl", b"User-Agent: Mozilla/5"), b"200"),
+        (b"GET /version", (b"User-Agent: Mozilla/5", b"User-Agent: curl"), b"403"),
+    ],
+)
+def test_rare_requests(url, line, headers, status):
+    """The server as a whole, an expectation that none can meet, a header that comes twice."""
+    assert status == asked(url, line, *headers).split()[1]
+
+
+@pytest.mark.parametrize("host", ["127.1", "0", "127.0.0.01", "0x7f.0.0.1"])
+def test_old_forms_of_an_address_are_no_addresses(url, lane, host):
+    """Go knows none of them: no proxy listens there, and none reaches an upstream there."""
+    status, body, _ = call(url, "POST", "/proxies", {"name": "old", "listen": f"{host}:0", "upstream": "x:1"})
+    assert 500 == status
+    assert json.loads(body)["error"].startswith(f"listen tcp: lookup {host}")
+    origin, _ = lane(echo)
+    made = lane.plane.create("t-old", f"{host}:{origin.address.rpartition(':')[2]}")
+    with client(made) as sock:
+        assert (b"", "FIN") == read_all(sock)
+
+
+def test_a_mapped_address_is_the_ipv4_one(url):
+    """Listening on ::ffff:127.0.0.1 is listening on 127.0.0.1."""
+    made = call(url, "POST", "/proxies", {"name": "mapped", "listen": "[::ffff:127.0.0.1]:0", "upstream": "x:1"})
+    assert "127.0.0.1" == json.loads(made[1])["listen"].rpartition(":")[0]
+    call(url, "DELETE", "/proxies/mapped")

@@ -224,3 +224,25 @@ def test_nothing_is_left_of_ended_connections(own_lane):
         sock.close()
     path = f"/proxies/{made.name}?traffic=true"
     assert until(lambda: 0 == json.loads(call(own_lane.url, "GET", path)[1])["traffic"]["open"])
+
+
+def test_a_client_of_the_api_that_does_not_read_is_not_answered_on(loop):
+    """Answers are not piled up in memory for it; all come, in order, once it reads."""
+    server = EmbeddedServer()
+    loop.run(server.start())
+    try:
+        for number in range(100):
+            call(server.url, "POST", "/proxies", {"name": f"p{number}", "upstream": "x" * 2000, "enabled": False})
+        size = len(call(server.url, "GET", "/proxies")[1])
+        request = b"GET /proxies HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as sock:
+            sock.sendall(request * 200)
+            call(server.url, "GET", "/version")
+            time.sleep(0.5)
+            (silent,) = server._clients
+            assert silent.transport.get_write_buffer_size() < 2 * (size + 1000)
+            sock.shutdown(socket.SHUT_WR)
+            assert 200 == read_all(sock)[0].count(b"HTTP/1.1 200 OK")
+    finally:
+        loop.run(server.stop())

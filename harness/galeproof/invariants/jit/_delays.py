@@ -116,7 +116,8 @@ def delays_of(case: Case, noise: Noise) -> list[Delays]:
     found = []
     for key, operations in groups.items():
         for number, batch in enumerate(_batches(operations)):
-            for index in range(1, max(map(len, batch)) + 1):
+            # the first delay of a fresh process has the warming of its timers in it
+            for index in range(2 if case.cold else 1, max(map(len, batch)) + 1):
                 pairs = [pairs[index - 1] for pairs in batch if len(pairs) >= index]
                 clean = [p for p in pairs if not any(_in_lag(lags, at) for at in (
                     p[0].end_hi_ns or 0, p[1].start_lo_ns))]

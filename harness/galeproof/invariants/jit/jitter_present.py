@@ -47,6 +47,9 @@ def check(case: Case) -> Verdict:
     """
     noise = noise_of(case)
     found = delays_of(case, noise)
+    if case.cold and not found:
+        return _TELL.unknown(case, "noise", "a process an operation: its first delay is that of a cold "
+                             "process, and there is no second one; a driver tells")
     if not any(d.raw >= ENOUGH for d in found):
         most = max((d.raw for d in found), default=0)
         return _TELL.unknown(case, case.doubt(), f"{most} delays before one retry, {ENOUGH} are needed"

@@ -93,7 +93,7 @@ def _look(case: Case, operation: Operation, seen: _Seen) -> None:
             seen.timing = False
             seen.findings.append(Finding(
                 operation.ref, (*attempt.evidence, after.evidence[0]),
-                f"{attempt.status} said Retry-After: {wanted:g}, beyond what remained, and attempt "
+                f"{attempt.status} said Retry-After: {wanted:.15g}, beyond what remained, and attempt "
                 f"{index + 2} came after {gap:.3f} s", _MEND))
             return
     _ended(case, operation, attempt, seen)
@@ -104,7 +104,7 @@ def _ended(case: Case, operation: Operation, attempt: Exchange, seen: _Seen) -> 
     deadline = case.profile.deadline_s
     limit = deadline or case.profile.retry_after_max_s
     asked_ns = attempt.end_lo_ns or 0
-    begun_ns = operation.start.lo_ns if deadline is not None else asked_ns
+    begun_ns = case.begun_ns(operation) if deadline is not None else asked_ns
     ended = operation.end is not None and operation.over_budget is None and (
         operation.outcome != "killed")
     until_ns = case.seen_until_ns(operation)
@@ -142,7 +142,7 @@ def _too_much_s(case: Case, operation: Operation, attempt: Exchange) -> float | 
             value.isascii() and value.isdigit()):
         return None
     wanted = float(value[:_MOST_DIGITS])
-    spent = (attempt.end_lo_ns - operation.start.lo_ns) / 1e9
+    spent = (attempt.end_lo_ns - case.begun_ns(operation)) / 1e9
     deadline, limit = case.profile.deadline_s, case.profile.retry_after_max_s
     allowed = [deadline - spent] if deadline is not None else []
     allowed += [limit] if limit is not None else []

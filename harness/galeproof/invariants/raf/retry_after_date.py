@@ -80,7 +80,7 @@ def check(case: Case) -> Verdict:
                 findings.append((asked.form, _early(operation, index, gap, asked)))
         if soon:
             past.append((operation, soon))
-    latency = _latency_s(past)
+    latency = _latency_s(case, past)
     findings += [("IMF-fixdate", f) for f in _hot(past, latency)]
     if findings:
         severity = "major" if any(form == "IMF-fixdate" for form, _ in findings) else "minor"
@@ -146,8 +146,10 @@ def _crash(operation: Operation, attempt: Exchange) -> Finding:
                    f"{str(error.get('text'))[:80]}", _MEND)
 
 
-def _latency_s(past: list[tuple[Operation, list[float]]]) -> float:
+def _latency_s(case: Case, past: list[tuple[Operation, list[float]]]) -> float:
     """How long the client takes from a call to its first byte: what a retry at once takes too."""
+    if case.cold:
+        return case.call_to_wire_s()[0]
     return statistics.median([(o.attempts[0].start_hi_ns - o.start.lo_ns) / 1e9
                               for o, _ in past] or [0.0])
 

@@ -69,7 +69,7 @@ def _waiting(operation: Operation) -> bool:
     """Whether it was cut off in a silence, or in a wait that the provider asked for: that says
     nothing of how often it would have tried."""
     last = operation.attempts[-1]
-    return (not last.complete and last.word.startswith("hang")) or (
+    return (not last.complete and last.word.startswith(("hang", "lane stall_after"))) or (
         last.answer_header("retry-after") is not None)
 
 

@@ -10,10 +10,15 @@ from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
-__all__ = ["Wait"]
+__all__ = ["Wait", "silent"]
 
 
 _WITH_NEXT_NS = 20_000_000
+
+
+def silent(attempt: Exchange) -> bool:
+    """Whether its fault is silence: a hang, or a lane that carries so much and no more."""
+    return attempt.word.startswith("hang after") or attempt.word == "lane stall_after"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.tmo._waits import Wait
+from galeproof.invariants.tmo._waits import Wait, silent
 from galeproof.model import Verdict
 from galeproof.model.exchange import Exchange
 
@@ -36,7 +36,7 @@ def check(case: Case) -> Verdict:
 
 def _meets(attempt: Exchange) -> bool:
     """The head has left, the rest never will, and nobody but the client ends it."""
-    return (attempt.word.startswith("hang after") and attempt.status is not None
+    return (silent(attempt) and attempt.status is not None
             and not attempt.complete and attempt.closed is None)
 
 

@@ -43,7 +43,7 @@ def check(case: Case) -> Verdict:
     held: list[float] = []
     timing, waiting, short, grey = True, 0, 0, 0
     for operation, hole in _met(case):
-        seen = (case.seen_until_ns(operation) - operation.start.lo_ns) / 1e9
+        seen = (case.seen_until_ns(operation) - case.begun_ns(operation)) / 1e9
         running = operation.over_budget is not None or operation.end is None
         if running and limit is not None and seen <= _hopeless_s(limit, whole):
             short += 1
@@ -56,7 +56,7 @@ def check(case: Case) -> Verdict:
         elif limit is None or not whole or seen <= pass_up_to_s(limit):
             held.append(seen)
         elif seen > fail_beyond_s(limit) + lagged_s(
-                case, operation.start.lo_ns, case.seen_until_ns(operation)):
+                case, case.begun_ns(operation), case.seen_until_ns(operation)):
             findings.append(_finding(operation, hole, f"gave up after {seen:.2f} s", limit))
         else:
             grey += 1

@@ -37,20 +37,20 @@ def check(case: Case) -> Verdict:
     met = [o for o in case.sound() if o.cancel is None and _met_failure(o)]
     if not met:
         return _TELL.unknown(case, case.doubt())
-    worst = max(((case.seen_until_ns(o) - o.start.lo_ns) / 1e9 for o in met), default=0.0)
+    worst = max(((case.seen_until_ns(o) - case.begun_ns(o)) / 1e9 for o in met), default=0.0)
     if limit is None:
         return _TELL.unknown(case, "undeclared", f"worst seen {worst:.1f} s; to judge: "
                              "deadline_s = ...", observed=worst)
     findings, grey, held, short, timing = [], 0, 0, 0, True
     for operation in met:
         elapsed = _elapsed_s(operation)
-        so_far = (case.seen_until_ns(operation) - operation.start.lo_ns) / 1e9
+        so_far = (case.seen_until_ns(operation) - case.begun_ns(operation)) / 1e9
         if elapsed is None and so_far <= fail_beyond_s(limit):
             short += 1
             continue
-        noise = lagged_s(case, operation.start.lo_ns,
-                         operation.start.lo_ns + int(fail_beyond_s(limit) * 1e9))
-        late = [a for a in operation.attempts if a.start_lo_ns > operation.start.lo_ns
+        noise = lagged_s(case, case.begun_ns(operation),
+                         case.begun_ns(operation) + int(fail_beyond_s(limit) * 1e9))
+        late = [a for a in operation.attempts if a.start_lo_ns > case.begun_ns(operation)
                 + int((limit + tolerance_s(case)) * 1e9)]
         if elapsed is None or elapsed > fail_beyond_s(limit) + noise:
             timing &= elapsed is not None
@@ -59,9 +59,9 @@ def check(case: Case) -> Verdict:
             findings.append(Finding(operation.ref, _span(operation),
                                     f"{text}, deadline {limit:g} s, "
                                     f"{len(operation.attempts)} attempts", _MEND))
-        elif late and late[0].start_lo_ns / 1e9 - operation.start.lo_ns / 1e9 > limit + (
+        elif late and late[0].start_lo_ns / 1e9 - case.begun_ns(operation) / 1e9 > limit + (
                 tolerance_s(case) + noise):
-            findings.append(_late(operation, late[0], limit))
+            findings.append(_late(case, operation, late[0], limit))
         elif elapsed <= pass_up_to_s(limit):
             held += 1
         else:
@@ -93,8 +93,8 @@ def _span(operation: Operation) -> tuple[int, ...]:
     return (*indices, operation.end.index) if operation.end else tuple(indices)
 
 
-def _late(operation: Operation, attempt: Exchange, limit: float) -> Finding:
-    at = (attempt.start_lo_ns - operation.start.lo_ns) / 1e9
+def _late(case: Case, operation: Operation, attempt: Exchange, limit: float) -> Finding:
+    at = (attempt.start_lo_ns - case.begun_ns(operation)) / 1e9
     return Finding(operation.ref, (operation.start.index, attempt.evidence[0]),
                    f"an attempt began at {at:.2f} s, after the deadline of {limit:g} s", _MEND)
 

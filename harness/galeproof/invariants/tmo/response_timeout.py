@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.tmo._waits import Wait
+from galeproof.invariants.tmo._waits import Wait, silent
 from galeproof.model import Verdict
 from galeproof.model.exchange import Exchange
 
@@ -33,7 +33,7 @@ def check(case: Case) -> Verdict:
 
 
 def _meets(attempt: Exchange) -> bool:
-    if not attempt.word.startswith("hang after") or attempt.word.endswith("accept"):
+    if not silent(attempt) or attempt.word.endswith("accept"):
         return False
     return attempt.whole and not attempt.answered_bytes
 

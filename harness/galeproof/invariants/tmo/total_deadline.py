@@ -61,7 +61,7 @@ def _declared(case: Case, met: list[tuple[Operation, Exchange]], limit: float) -
             timing = False
             findings.append(_finding(operation, attempt, f"still running after {seen:.1f} s", limit))
         elif seen > fail_beyond_s(limit) + lagged_s(
-                case, operation.start.lo_ns, case.seen_until_ns(operation)):
+                case, case.begun_ns(operation), case.seen_until_ns(operation)):
             findings.append(_finding(operation, attempt, f"{operation.outcome} after {seen:.2f} s",
                                      limit))
         elif seen <= pass_up_to_s(limit):
@@ -115,7 +115,7 @@ def _running(operation: Operation) -> bool:
 
 
 def _seen_s(case: Case, operation: Operation) -> float:
-    return (case.seen_until_ns(operation) - operation.start.lo_ns) / 1e9
+    return (case.seen_until_ns(operation) - case.begun_ns(operation)) / 1e9
 
 
 def _finding(operation: Operation, attempt: Exchange, text: str, limit: float | None) -> Finding:

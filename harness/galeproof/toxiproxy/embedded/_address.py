@@ -8,9 +8,10 @@ import re
 import socket
 from typing import NamedTuple
 
-__all__ = ["AddressError", "Where", "bind", "literal", "port_of", "resolve", "split", "text_of"]
+__all__ = ["AddressError", "Where", "bind", "literal", "old_form", "port_of", "resolve", "split", "text_of"]
 
 _WILDCARDS = ("", "0.0.0.0", "::")
+_MAPPED = bytes(10) + b"\xff\xff"
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -64,6 +65,15 @@ def text_of(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def old_form(host: str) -> bool:
+    """Whether a host is an IPv4 address as only C libraries read it: 127.1, 0177.0.0.1, 0."""
+    try:
+        socket.inet_aton(host)
+    except (OSError, UnicodeError, ValueError):
+        return False
+    return literal(host) is None
+
+
 def literal(host: str) -> socket.AddressFamily | None:
     """The family of an IP address; None for a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -89,7 +99,12 @@ async def resolve(address: str) -> Where:
     if host in _WILDCARDS or family is socket.AF_INET:
         return Where(host, port)
     if family is socket.AF_INET6:
-        return Where(socket.inet_ntop(family, socket.inet_pton(family, host)), port)
+        packed = socket.inet_pton(family, host)
+        if packed.startswith(_MAPPED):  # Go makes it the IPv4 address that it stands for
+            return Where(socket.inet_ntop(socket.AF_INET, packed[12:]), port)
+        return Where(socket.inet_ntop(family, packed), port)
+    if old_form(host):
+        raise AddressError(f"lookup {host}: no such host")
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from galeproof.toxiproxy.embedded._address import AddressError, literal, port_of, split
+from galeproof.toxiproxy.embedded._address import AddressError, literal, old_form, port_of, split
 
 __all__ = ["Dial"]
 
@@ -42,6 +42,9 @@ class Dial:
             host, service = split(upstream)
             port = port_of(service)
         except AddressError:
+            self._finish(None)
+            return
+        if old_form(host):  # getaddrinfo would take it, Go's resolver does not
             self._finish(None)
             return
         family = literal(host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -19,7 +20,9 @@ __all__ = ["HttpClient"]
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _BODY_MAX = 16 * 1024 * 1024
 _READ_S = 15.0
+_WRITE_S = 30.0
 _IDLE_S = 60.0
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -56,6 +59,8 @@ class HttpClient(asyncio.Protocol):
         self._body = bytearray()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._in_line = True
+        self._unread = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -68,8 +73,26 @@ class HttpClient(asyncio.Protocol):
         self._on_lost(self)
 
     def data_received(self, data: bytes) -> None:
-        self._http.receive_data(data)
+        self._http.receive_data(self._ascii_line(data))
         self._advance()
+
+    def pause_writing(self) -> None:
+        # A client that does not read its answers gets no further ones, and not for ever.
+        self._unread = True
+        self._allow(_WRITE_S)
+
+    def resume_writing(self) -> None:
+        self._unread = False
+        if self._task is None and not self.transport.is_closing():
+            self._go_on()
+
+    def _ascii_line(self, data: bytes) -> bytes:
+        """Escape raw UTF-8 in a request line: Go's router takes it, h11 does not."""
+        if not self._in_line:
+            return data
+        line, mark, rest = data.partition(b"\n")
+        self._in_line = not (mark and line.strip())
+        return _NOT_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), line) + mark + rest
 
     def eof_received(self) -> bool:
         self._http.receive_data(b"")
@@ -91,6 +114,9 @@ class HttpClient(asyncio.Protocol):
                 self._refuse(error.error_status_hint, _reason(error))
                 return
             if isinstance(event, h11.Request):
+                if _expects_more(event):
+                    self._refuse(417, "")
+                    return
                 self._request = event
                 self._body.clear()
                 self._allow(_READ_S)
@@ -114,8 +140,7 @@ class HttpClient(asyncio.Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no HTTP as Go's server does, and close."""
-        names = {413: "Request Entity Too Large", 431: "Request Header Fields Too Large"}
-        text = f"{status} {names.get(status, 'Bad Request')}{reason}"
+        text = f"{status} {_REFUSALS.get(status, 'Bad Request')}{reason}"
         self.transport.write(f"HTTP/1.1 {text}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                              f"Connection: close\r\n\r\n{text}".encode())
         self.transport.close()
@@ -137,18 +162,25 @@ class HttpClient(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._allow(_IDLE_S)
-            self.transport.resume_reading()
             self._http.start_next_cycle()
-            self._advance()
+            self._in_line = True
+            if not self._unread:
+                self._go_on()
         else:
             self.transport.close()
+
+    def _go_on(self) -> None:
+        """Wait for the next request, or answer the one that is there."""
+        self._allow(_IDLE_S)
+        self.transport.resume_reading()
+        self._advance()
 
     async def _answer(self, request: h11.Request) -> Answer:
         found = route(request.method.decode(), request.target.decode("latin-1"), metrics=self._metrics)
         if not isinstance(found, Route):
             return found
-        refusal = self._guard.refusal(dict(request.headers))
+        # Of a header that comes twice Go's server takes the first.
+        refusal = self._guard.refusal(dict(reversed(request.headers)))
         if refusal is not None:
             return refusal
         return await self._api.call(found.action, bytes(self._body), found.query, *found.names)
@@ -175,6 +207,14 @@ class HttpClient(asyncio.Protocol):
 _REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently",
             400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
             409: "Conflict", 500: "Internal Server Error"}
+_REFUSALS = {413: "Request Entity Too Large", 417: "Expectation Failed",
+             431: "Request Header Fields Too Large", 501: "Not Implemented"}
+
+
+def _expects_more(request: h11.Request) -> bool:
+    """Whether it expects what no server here can do."""
+    return any(name == b"expect" and value.lower() != b"100-continue"
+               for name, value in request.headers)
 
 
 def _reason(error: h11.RemoteProtocolError) -> str:

@@ -60,6 +60,8 @@ def route(method: str, target: str, *, metrics: bool) -> Route | Answer:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
     elif not target.startswith("/") and target != "*":
         raise BadTarget
+    if target == "*" and method == "OPTIONS":  # about the server, not about a path
+        return Answer(200, content_type=None, matched=False)
     raw, mark, query = target.partition("?")
     if _BAD_ESCAPE.search(raw):
         raise BadTarget

@@ -1,0 +1,238 @@
+"""A driver: one process that speaks JSON lines, for many operations; ours, or one in any language."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import galeproof
+from galeproof.errors import SubjectError
+from galeproof.kernel.clock import now_ns
+from galeproof.subject.capture import CHANNELS, Captured
+from galeproof.subject.description import SubjectDescription
+from galeproof.subject.foreign import Foreign, end_group, environment_of, survives
+from galeproof.subject.heard import Heard
+from galeproof.subject.instance import patience_s
+from galeproof.subject.marks import OperationSpec
+from galeproof.subject.outcome import Outcome
+from galeproof.subject.protocol import ProtocolError, failure, line_of, ready_of
+
+__all__ = ["DriverInstance"]
+
+_OPEN_S = 30.0
+_LONGEST = 1 << 24
+
+
+class DriverInstance:
+    """A driver process, or ``module:attribute`` run by ours.
+
+    Args:
+        command: Its words.
+        log: Where its stderr is appended; ours if None.
+        foreign: What is declared of it; None for our own driver, which captures by itself.
+    """
+
+    def __init__(self, command: list[str], *, log: Path | None = None,
+                 foreign: Foreign | None = None) -> None:
+        self.description = SubjectDescription(" ".join(command), {}, {}, True)
+        self.timezone: str | None = None
+        self.channels: tuple[str, ...] = ("stderr",) if foreign else CHANNELS
+        self.ended: str | None = None
+        self._foreign = foreign
+        self._command, self._log_path = command, log
+        self._log: IO[bytes] | None = None
+        self._heard: Heard | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._number = 0
+        self._lines = 0
+        self._ready: asyncio.Future[dict[str, Any]] | None = None
+        self._closing: dict[str, Any] = {}
+        self._asked_to_close = False
+        self._reader: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of_target(cls, target: str, log: Path | None = None) -> DriverInstance:
+        """Return an instance that runs ``module:attribute`` in a process of its own.
+
+        Args:
+            target: ``module:attribute``.
+            log: Where its stderr is appended; ours if None.
+        """
+        source = str(Path(galeproof.__file__).parent.parent)
+        code = (f"import sys; sys.path[:0] = [{str(Path.cwd())!r}, {source!r}]; "
+                "from galeproof.subject.pydriver import main; main(sys.argv[1])")
+        return cls([sys.executable, "-c", code, target], log=log)
+
+    @classmethod
+    def of_foreign(cls, foreign: Foreign, log: Path | None = None) -> DriverInstance:
+        """Return an instance that runs a driver command."""
+        return cls(list(foreign.command), log=log, foreign=foreign)
+
+    async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
+        """Start the process and wait for its ready line.
+
+        Raises:
+            SubjectError: It did not get ready, or said what is not of the protocol.
+        """
+        if self._foreign:
+            self._foreign.check_command()
+        self._log = self._log_path.open("ab") if self._log_path else None
+        if self._foreign:
+            self._heard = Heard("stderr", secrets.values(), self._log)
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=self._heard.write_fd if self._heard else self._log,
+            env=environment_of(self.timezone), limit=_LONGEST, start_new_session=True)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.ensure_future(self._read())
+        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})
+        try:
+            ready = await asyncio.wait_for(self._ready, _OPEN_S)
+            if "refused" in ready:
+                raise SubjectError(ready["refused"])
+            self._describe(ready)
+        except TimeoutError:
+            await self._abandon()
+            raise SubjectError(f"{self._who}: no ready line within {_OPEN_S:g} s") from None
+        except BaseException:
+            await self._abandon()
+            raise
+
+    @property
+    def _who(self) -> str:
+        return f"driver {self._foreign.line if self._foreign else self._command[0]!r}"
+
+    def _describe(self, ready: dict[str, Any]) -> None:
+        if self._foreign:
+            self.description = ready_of(ready, self._foreign)
+            return
+        self.description = SubjectDescription(
+            ready["name"], {name: OperationSpec(**spec) for name, spec in ready["specs"].items()},
+            ready["routes"], ready["instance"])
+
+    def _say(self, message: dict[str, Any]) -> None:
+        assert self._process and self._process.stdin
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> None:
+        assert self._process and self._process.stdout and self._ready
+        broken = None
+        try:
+            while line := await self._process.stdout.readline():
+                self._lines += 1
+                self._hear(line_of(line, self._lines))
+        except ProtocolError as error:
+            broken = str(error)
+        except ValueError:  # what asyncio raises where no line ends
+            broken = f"line {self._lines + 1} of its stdout is longer than {_LONGEST >> 20} MiB"
+        if broken is not None:
+            end_group(self._process.pid)
+        code = await self._process.wait()
+        if survives(self._process.pid):
+            end_group(self._process.pid)
+        if not self._asked_to_close or broken:
+            self.ended = f"{self._who}: {broken}" if broken else (
+                f"the subject's process ended (code {code})")
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Nothing more will be heard: answer all who wait."""
+        assert self._ready
+        if not self._ready.done():
+            self._ready.set_result({"refused": self.ended if self.ended and "stdout" in self.ended else (
+                f"{self._who}: {self.ended} before it was ready: a crash, or an exit of its own, at "
+                "import or in the constructor")})
+        gone = {"error": {"type": "DriverEnded", "text": self.ended or "the driver process ended"}}
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(gone)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        assert self._ready
+        if "ready" in message or "refused" in message:
+            if self._ready.done():
+                raise ProtocolError(f"line {self._lines} of its stdout says ready a second time")
+            self._ready.set_result(message.get("ready") or message)
+        elif "closing" in message and self._foreign is None:
+            self._closing = message["closing"]
+        elif (future := self._waiting.pop(message["id"], None)) is None:
+            known = isinstance(message["id"], int) and 0 < message["id"] <= self._number
+            raise ProtocolError(f"line {self._lines} of its stdout answers {message['id']!r}, "
+                                + ("which was answered before" if known else "which was never asked"))
+        elif not future.done():
+            future.set_result(message)
+
+    async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
+        """Do one operation in the driver."""
+        self._number += 1
+        number = self._number
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        if self._foreign:
+            args = {name: value for name, value in args.items()
+                    if name in self.description.operations[operation].takes}
+        start = now_ns()
+        self._say({"id": number, "do": operation, "args": dict(args)})
+        if self._reader is None or self._reader.done():
+            self._give_up()
+        try:
+            answer = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self._say({"cancel": number})
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(future), 1)
+            raise
+        begin, end = answer.get("ns") or (start, now_ns())
+        if "error" in answer:
+            error = failure(answer["error"]) if self._foreign else answer["error"]
+            return Outcome("failed", None, error, begin, end)
+        return Outcome("ok", answer.get("ok"), None, begin, end)
+
+    async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
+        """Ask it to close; end it where it does not within 5 s."""
+        if not self._process:
+            return [], []
+        self._asked_to_close = True
+        self._say({"close": True})
+        try:
+            await asyncio.wait_for(self._process.wait(), patience_s())
+        except TimeoutError:
+            await self.kill()
+        if self._reader:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._reader, 1)
+        found = self._closing
+        captured = [(at, data) for at, data in found.get("captured", [])]
+        probes = list(found.get("probes", []))
+        if self._heard:
+            await self._heard.finish()
+            said, probe = self._heard.close()
+            captured += said
+            probes += [probe, {"channel": "exception", "found": True}]
+        self._shut()
+        return captured, probes
+
+    async def _abandon(self) -> None:
+        await self.kill()
+        if self._heard:
+            self._heard.close()
+        self._shut()
+
+    def _shut(self) -> None:
+        if self._log:
+            self._log.close()
+            self._log = None
+
+    async def kill(self) -> None:
+        """End the process, and what it started in its session."""
+        self._asked_to_close = True
+        if self._process and self._process.returncode is None:
+            end_group(self._process.pid)
+            await self._process.wait()
