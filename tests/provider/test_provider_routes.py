@@ -241,3 +241,4 @@ async def test_a_request_cut_in_its_body_has_no_effect(running: Running, store: 
             "Authorization": f"Bearer {KEY}", "Idempotency-Key": "whole", "Content-Type": "application/json"})
     assert (b" 201 " in answer, again.status_code) == (False, 201)
     assert [line["key"] for line in read_ledger(store)] == ["whole"]
+    assert "Traceback" not in running.log.read_text()
