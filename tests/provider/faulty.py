@@ -71,14 +71,14 @@ class Faulty:
                 if self._dice.random() < self._cut:
                     planned = self._dice.choice(["cut-before", "cut-within"])
                     self._note(planned)
-            transport = TRANSPORTS[tuple(scope["client"])]
-            if planned == "cut-before":
-                transport.abort()
-            elif planned == "cut-within" and message["type"] == "http.response.body":
+            transport = TRANSPORTS.get(tuple(scope["client"] or ()))
+            if planned == "cut-within" and message["type"] == "http.response.body":
                 await send({**message, "body": message["body"][:20], "more_body": True})
-                transport.close()
-            else:
+            elif planned != "cut-before":
                 await send(message)
+                return
+            if transport is not None:  # else the client has left by itself
+                transport.close() if planned == "cut-within" else transport.abort()
 
         await self._app(scope, receive, sending)
 
