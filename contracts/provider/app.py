@@ -24,6 +24,8 @@ from contracts.provider.routes import PaymentsApi
 from contracts.provider.settings import ProviderSettings
 from contracts.provider.states import States
 from contracts.provider.store import Store
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -101,7 +103,15 @@ def main() -> None:
     parser.add_argument("--states", action="store_true", help="with POST /_pact/states")
     options = parser.parse_args()
     given = {} if options.database is None else {"database_url": options.database}
-    serve(create_app(ProviderSettings(**given), states=options.states), options.port)
+    try:
+        app = create_app(ProviderSettings(**given), states=options.states)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        parser.error("; ".join(wrong))
+    except SQLAlchemyError as error:
+        # its text may hold the URL, and that a password
+        parser.error(f"database_url: the database cannot be used ({type(error).__name__})")
+    serve(app, options.port)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["ProviderSettings"]
@@ -16,7 +16,9 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class ProviderSettings(BaseSettings):
     """Everything that can be told; times in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="PAYMENTS_API_", frozen=True, extra="forbid")
+    # a database's URL may hold a password
+    model_config = SettingsConfigDict(
+        env_prefix="PAYMENTS_API_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: str = Field(
         default="sqlite://", repr=False,
@@ -43,3 +45,9 @@ class ProviderSettings(BaseSettings):
         default=datetime(2027, 7, 1, tzinfo=UTC), description="from when on it may be gone")
     charges_link: str = Field(
         default="https://payments.example/docs/charges", description="where the change is explained")
+
+    @model_validator(mode="after")
+    def _fair(self) -> Self:
+        if self.charges_sunset_at - self.charges_deprecated_at < timedelta(days=365):
+            raise ValueError("charges_sunset_at: must be twelve months or more after charges_deprecated_at")
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,25 @@ def test_a_wrong_command_is_refused(tmp_path: Path, words: list[str], secret: st
     """A short secret and an unknown command do nothing, and show no secret."""
     done = accounts(f"sqlite:///{tmp_path / 'p.db'}", *words, secret=secret)
     assert (done.returncode, "canary" in done.stdout + done.stderr) == (code, False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PAYMENTS_API_RATE_PER_S": "-1"}, "rate_per_s: "),
+        ({"PAYMENTS_API_CHARGES_SUNSET_AT": "2026-06-01T00:00:00Z"}, "charges_sunset_at: must be twelve months"),
+        ({"PAYMENTS_API_DATABASE_URL": f"no-such://u:{SECRET}@h/d"}, "database_url: the database cannot be used"),
+        ({"PAYMENTS_API_DATABASE_URL": f"sqlite:////no/{SECRET}/x.db"}, "database_url: the database cannot be used"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_error(variables: dict[str, str], said: str) -> None:
+    """The provider does not start, names the setting, and shows no value."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "contracts" / "provider" / "app.py")], capture_output=True, text=True,
+        timeout=60, env={**os.environ, **variables})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert ("Traceback" in done.stderr, "canary" in done.stderr) == (False, False)
 
 
 def test_the_page_names_every_route() -> None:
