@@ -151,6 +151,41 @@ def profile(
 
 
 @app.command()
+def init(
+    client: Annotated[str | None, typer.Option(help="Your client: module:Class, or a module of functions "
+                                                    "with a constant base URL.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the settings call it.")] = None,
+    adapters: Annotated[Path, typer.Option(help="The file to write.")] = Path("adapters.py"),
+    force: Annotated[bool, typer.Option(help="Write over it.")] = False,
+) -> None:
+    """Write an adapter and settings for a client of your own."""
+    from galeproof.cli.init import init_command
+
+    raise typer.Exit(init_command(client, name, adapters, force))
+
+
+@app.command()
+def nightly(
+    what: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO|FILE|CODE]...")] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 60.0,
+    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    database: Annotated[str, typer.Option(help="sqlite:///FILE, or postgresql://...")] =
+        "sqlite:///.galeproof/nights.db",
+    rounds: Annotated[int | None, typer.Option(min=1, help="So many rounds at most.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the night; drawn if left out.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Leave an unfinished night as it is.")] = False,
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    as_json: Json = False,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Try every scenario with many seeds, keep what is found, tell regression from flake."""
+    from galeproof.cli.nightly import nightly_command
+
+    raise typer.Exit(nightly_command(what or [], minutes, subject, database, rounds, seed, anew, engine,
+                                     as_json, output))
+
+
+@app.command()
 def demo(
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,

@@ -24,6 +24,7 @@ from galeproof.model import History, Outcome, Profile, Verdict, make_history, pa
 from galeproof.model.attribution import attribute
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
+from galeproof.plugin.telling import tell
 from galeproof.plugin.whole import Whole
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import Judged, Subject, subject_of
@@ -46,8 +47,9 @@ class Gale:
     """Steps, operations and checks of one test; or ``run()`` of its scenario."""
 
     def __init__(self, shared: Shared, test: str, subject: Any, scenario: str | None,
-                 promises: Mapping[str, Any], unknown: frozenset[str]) -> None:
-        self._shared, self._test, self._subject = shared, test, subject
+                 promises: Mapping[str, Any], unknown: frozenset[str],
+                 item: pytest.Item | None = None) -> None:
+        self._shared, self._test, self._subject, self._item = shared, test, subject, item
         self._scenario, self._promises, self._unknown = scenario, promises, unknown
         self._raw: list[RawEvent] = []
         self.recorder = Recorder(self._raw.append)
@@ -255,6 +257,7 @@ class Gale:
         self._known(codes, "gale.check")
         history = self.history
         verdicts = judge(history, self._profile, frozenset(codes))
+        self._tell(verdicts, history)
         self._settle([
             v for v in verdicts if v.outcome is Outcome.FAIL
             or (v.outcome is Outcome.UNKNOWN and v.code not in self._unknown)], history)
@@ -272,6 +275,10 @@ class Gale:
         verdicts = judge(history, self._profile, frozenset(codes))
         self._settle([v for v in verdicts if v.outcome is Outcome.FAIL], history)
         return verdicts
+
+    def _tell(self, verdicts: list[Verdict], history: History) -> None:
+        if self._item is not None:
+            tell(self._item, verdicts, history)
 
     def _known(self, codes: Sequence[str], who: str) -> None:
         for code in codes:
@@ -339,6 +346,7 @@ class Gale:
         self._whole_history = history = result.judged[0].history
         verdicts = [v for v in weighed(result.verdicts, config.severity) if v.code in config.codes()]
         expected = result.expected()
+        self._tell(verdicts, history)
         self._settle([
             v for v in verdicts if config.fails(v)
             or (v.outcome is Outcome.UNKNOWN and v.code in expected - self._unknown
