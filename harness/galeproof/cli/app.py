@@ -138,6 +138,19 @@ def explain(
 
 
 @app.command()
+def profile(
+    timeouts: Annotated[Path, typer.Option(
+        metavar="FILE", help="A history.jsonl, or a file of durations (lines, JSON, CSV; seconds, "
+        "or with ms or s).")],
+    as_json: Json = False,
+) -> None:
+    """Recommend timeouts from p99.9 of measured latencies, by endpoint."""
+    from galeproof.cli.timeouts import timeouts_command
+
+    raise typer.Exit(timeouts_command(timeouts, as_json))
+
+
+@app.command()
 def init(
     client: Annotated[str | None, typer.Option(help="Your client: module:Class, or a module of functions "
                                                     "with a constant base URL.")] = None,
