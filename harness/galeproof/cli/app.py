@@ -26,6 +26,14 @@ Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]
 DEFAULT_OUTPUT = Path(".galeproof")
 
 
+def _subject(subject: str | None, command: str | None, driver: str | None) -> str | dict[str, str] | None:
+    if sum(given is not None for given in (subject, command, driver)) > 1:
+        raise UsageError("--subject, --exec and --driver: only one of them")
+    if command is not None:
+        return {"exec": command}
+    return {"driver": driver} if driver is not None else subject
+
+
 @app.command()
 def run(
     what: Annotated[list[str] | None, typer.Argument(
@@ -47,11 +55,7 @@ def run(
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
-    if sum(given is not None for given in (subject, command, driver)) > 1:
-        raise UsageError("--subject, --exec and --driver: only one of them")
-    wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
-        else subject
-    code = run_command(what or [], wanted, engine, seed, as_json, output)
+    code = run_command(what or [], _subject(subject, command, driver), engine, seed, as_json, output)
     if shrink_s and code == 1:
         from galeproof.cli.shrinking import shrink_command
 
@@ -139,15 +143,29 @@ def explain(
 
 @app.command()
 def profile(
-    timeouts: Annotated[Path, typer.Option(
-        metavar="FILE", help="A history.jsonl, or a file of durations (lines, JSON, CSV; seconds, "
-        "or with ms or s).")],
+    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command.")] = None,
+    driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A driver.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A short watch; Retry-After up to 11 s.")] = False,
+    lock: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep what was measured.")] = None,
+    check: Annotated[Path | None, typer.Option(metavar="FILE", help="Exit 1 where the client does "
+                                               "otherwise than this file says.")] = None,
+    timeouts: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Recommend timeouts instead, from p99.9 of a history.jsonl or of a file of "
+        "durations (lines, JSON, CSV; seconds, or with ms or s).")] = None,
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Seed; drawn if left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Recommend timeouts from p99.9 of measured latencies, by endpoint."""
-    from galeproof.cli.timeouts import timeouts_command
+    """Measure a client's policy and print its profile; or recommend timeouts from latencies."""
+    if timeouts is not None:
+        from galeproof.cli.timeouts import timeouts_command
 
-    raise typer.Exit(timeouts_command(timeouts, as_json))
+        raise typer.Exit(timeouts_command(timeouts, as_json))
+    from galeproof.cli.profiling import profile_command
+
+    raise typer.Exit(profile_command(_subject(subject, command, driver), engine, seed, quick, lock, check,
+                                     as_json))
 
 
 @app.command()

@@ -16,11 +16,13 @@ _ENOUGH = 5
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The delays before one retry: between ``lo_s`` and ``hi_s``, as far as ``n`` of them tell."""
+    """The delays before one retry: between ``lo_s`` and ``hi_s``, as far as ``n`` of them tell;
+    ``inner_s`` is the width without the tenth at each end."""
 
     lo_s: float
     hi_s: float
     median_s: float
+    inner_s: float
     n: int
 
 
@@ -50,7 +52,8 @@ def bounds_of(delays: Sequence[float]) -> Bounds:
     ordered = sorted(delays)
     n = len(ordered)
     more = (ordered[-1] - ordered[0]) / (n - 1) if n > 1 else 0.0
-    return Bounds(max(0.0, ordered[0] - more), ordered[-1] + more, statistics.median(ordered), n)
+    inner = ordered[n - 1 - n // 10] - ordered[n // 10]
+    return Bounds(max(0.0, ordered[0] - more), ordered[-1] + more, statistics.median(ordered), inner, n)
 
 
 def backoff_of(gaps: Mapping[int, Sequence[float]]) -> Backoff | None:
@@ -63,8 +66,9 @@ def backoff_of(gaps: Mapping[int, Sequence[float]]) -> Backoff | None:
         None where no retry waits, or too few delays were seen.
     """
     bounds = [bounds_of(values) for _, values in sorted(gaps.items()) if len(values) >= _ENOUGH]
-    at_once = bool(bounds) and bounds[0].hi_s < _NOISE_S
-    waiting = [b for b in bounds if b.hi_s >= _NOISE_S]
+    waiting = [b for b in bounds if b.median_s >= _NOISE_S]
+    at_once = bool(bounds) and bounds[0].median_s < _NOISE_S and (
+        len(bounds) < 2 or bounds[0].hi_s < 0.3 * bounds[1].median_s)
     if not waiting:
         return None
     jitter = _jitter(waiting)
@@ -78,9 +82,9 @@ def backoff_of(gaps: Mapping[int, Sequence[float]]) -> Backoff | None:
 
 def _jitter(waiting: Sequence[Bounds]) -> str | float:
     ratios = [b.lo_s / b.hi_s for b in waiting]
-    ratio = statistics.median(ratios)
+    ratio = min(ratios)  # some libraries have a least wait, which hides the jitter of the first
     widths = [b.hi_s - b.lo_s for b in waiting]
-    if all(w <= max(_NOISE_S, 0.05 * b.hi_s) for w, b in zip(widths, waiting, strict=True)):
+    if all(b.inner_s <= max(_NOISE_S, 0.05 * b.hi_s) for b in waiting):
         return "none"
     grows = waiting[-1].hi_s > 1.5 * waiting[0].hi_s
     if grows and len(waiting) > 1 and max(widths) < 1.3 * min(widths) and ratios[-1] > ratios[0] + 0.1:
@@ -90,14 +94,15 @@ def _jitter(waiting: Sequence[Bounds]) -> str | float:
     if 0.42 <= ratio <= 0.58:
         return "equal"
     spread = (1 - ratio) / (1 + ratio)
-    if _round(waiting[0].hi_s) and not _round((waiting[0].hi_s + waiting[0].lo_s) / 2):
+    # which figure was typed, the upper end or the middle?
+    if sum(_round(b.hi_s) for b in waiting) > sum(_round((b.hi_s + b.lo_s) / 2) for b in waiting):
         return f"minus {round(1 - ratio, 2):g}"
     return round(spread, 2)
 
 
 def _round(value: float) -> bool:
     """Whether a figure looks like one that somebody typed: near a multiple of a quarter second."""
-    return abs(value * 4 - round(value * 4)) < 0.06 * max(1.0, value * 4) ** 0.5 and round(value * 4) > 0
+    return abs(value * 4 - round(value * 4)) < 0.1 * max(1.0, value * 4) ** 0.5 and round(value * 4) > 0
 
 
 def _nominal(bounds: Bounds, jitter: str | float) -> float:

@@ -21,6 +21,7 @@ from galeproof.runner.measuring.reading import (
     read_retried,
     read_retry_after,
     read_statuses,
+    slept_s,
 )
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
@@ -68,7 +69,8 @@ def _plans(cold: bool, quick: bool) -> dict[str, dict[str, Any]]:
     statuses = list(_FEW if cold else _STATUSES)
     watch = 15.0 if quick else _MOST
     for kind in ("read", "write"):
-        plans[f"busy-{kind}"] = _plan(kind, many, many, [{"attempts": "1-", "answer": 503}], watch, 0.02)
+        plans[f"busy-{kind}"] = _plan(
+            kind, many, min(many, 20), [{"attempts": "1-", "answer": 503}], watch, 0.02)
         plans[f"statuses-{kind}"] = _plan(kind, len(statuses), 10 if cold else 40, [
             {"attempts": 1, "answer": {"statuses": statuses}}], watch)
         for name, cut in _FAILURES.items():
@@ -187,7 +189,12 @@ class _Work:
     def _limits(self, found: Measured) -> None:
         hole = self.histories.get("blackhole-read")
         if hole is not None:
-            found.values["connect_timeout_s"] = _connect(hole)
+            attempts = found.values.get("read.max_attempts")
+            busy = self.histories.get("busy-read")
+            retried = "connect" in getattr(found.values.get("read.retry_on"), "value", ())
+            found.values["connect_timeout_s"] = _connect(
+                hole, attempts.value if attempts and retried else 1,
+                slept_s(busy) if busy and retried else 0.0)
         for status in (429, 503):
             runs = {int(name.rpartition("-")[2]): history for name, history in self.histories.items()
                     if name.startswith(f"after-{status}-")}
@@ -197,15 +204,17 @@ class _Work:
                 found.notes += [f"Retry-After with {status}, {text}" for text in shown[:4]]
 
 
-def _connect(history: History) -> Value:
+def _connect(history: History, attempts: int, slept: float) -> Value:
+    """The wire counts no connect that hangs: the time of all tries, shared among them."""
     ends = [e for e in history.of("op_end") if e.data.get("outcome") == "failed"]
     starts = {e.marker: e.lo_ns for e in history.of("op_start")}
     if not ends:
         budget = float(history.header.get("budget_s") or 0)
         return Value(budget, "at least", f"still connecting after {budget:g} s")
     took = max((e.lo_ns - starts[e.marker]) / 1e9 for e in ends)
-    return Value(round(took, 3), "measured",
-                 f"gave up a connect that hung after {took:.2f} s, all tries included")
+    each = max(0.0, took - slept) / attempts
+    return Value(round(each, 2), "measured" if attempts == 1 else "guess",
+                 f"{took:.2f} s for connects that hung: {attempts} tries, {slept:.2f} s of waits between")
 
 
 def as_profile(measured: Measured) -> list[str]:

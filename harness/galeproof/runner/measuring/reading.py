@@ -14,7 +14,7 @@ from galeproof.model.exchange import Exchange, Operation
 from galeproof.runner.measuring.delays import Backoff, backoff_of, layers_of
 
 __all__ = ["Measured", "Value", "compact", "read_busy", "read_hang", "read_key", "read_retry_after",
-           "read_retried", "read_statuses"]
+           "read_retried", "read_statuses", "slept_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,12 @@ def _operations(history: History) -> list[Operation]:
     return [o for o in attribute(history).operations if not o.ambiguous and not o.unplanned]
 
 
+def slept_s(history: History) -> float:
+    """Return how long an operation of an endless 503 waits between its attempts, on average, in s."""
+    sums = [sum(_gaps(o)) for o in _operations(history) if o.requests]
+    return statistics.mean(sums) if sums else 0.0
+
+
 def read_busy(history: History) -> tuple[Value | None, Backoff | None, tuple[int, int] | None]:
     """Read an endless 503: attempts, backoff, layers."""
     operations = [o for o in _operations(history) if o.requests]
@@ -56,8 +62,9 @@ def read_busy(history: History) -> tuple[Value | None, Backoff | None, tuple[int
         return None, None, None
     counts = sorted({len(o.requests) for o in operations})
     over = any(o.over_budget for o in operations)
+    mixed = "" if len(counts) == 1 else "; a budget that operations share, or a deadline, cut some short"
     value = Value(counts[-1], "at least" if over else "exact",
-                  f"{len(operations)} operations under an endless 503 made {compact(counts)} attempts")
+                  f"{len(operations)} operations under an endless 503 made {compact(counts)} attempts{mixed}")
     gaps: dict[int, list[float]] = {}
     for operation in operations:
         for number, gap in enumerate(_gaps(operation), 1):
@@ -100,12 +107,15 @@ def read_hang(history: History) -> tuple[Value | None, Value | None]:
     waits, wholes, over = [], [], False
     for operation in _operations(history):
         over |= operation.over_budget is not None
-        waits += [w for a in operation.requests if (w := _waited(a)) is not None]
+        # some libraries hold the connection through the wait that follows: the soonest tells
+        given_up = [w for a in operation.requests if (w := _waited(a)) is not None]
+        waits += [min(given_up)] if given_up else []
         if operation.end is not None and operation.over_budget is None and operation.outcome != "killed":
             wholes.append((operation.end.lo_ns - operation.start.lo_ns) / 1e9)
     budget = float(history.header.get("budget_s") or 0)
     wait = Value(round(statistics.median(waits), 3), "measured",
-                 f"{len(waits)} silent attempts were given up after {min(waits):.2f} to {max(waits):.2f} s"
+                 f"attempts of {len(waits)} operations were given up after {min(waits):.2f} to "
+                 f"{max(waits):.2f} s"
                  ) if waits and not over else Value(
         budget, "at least", f"still waiting after {budget:g} s") if over else None
     whole = Value(round(max(wholes), 3), "measured",
