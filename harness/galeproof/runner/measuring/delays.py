@@ -68,7 +68,7 @@ def backoff_of(gaps: Mapping[int, Sequence[float]]) -> Backoff | None:
     bounds = [bounds_of(values) for _, values in sorted(gaps.items()) if len(values) >= _ENOUGH]
     waiting = [b for b in bounds if b.median_s >= _NOISE_S]
     at_once = bool(bounds) and bounds[0].median_s < _NOISE_S and (
-        len(bounds) < 2 or bounds[0].hi_s < 0.3 * bounds[1].median_s)
+        len(bounds) < 2 or bounds[0].median_s < 0.2 * bounds[1].median_s)
     if not waiting:
         return None
     jitter = _jitter(waiting)
