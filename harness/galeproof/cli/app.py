@@ -45,6 +45,10 @@ def run(
                                                 "process an operation.")] = None,
     driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A process that speaks the "
                                                "driver protocol.")] = None,
+    proxy: Annotated[bool, typer.Option("--proxy", help="Be the client's forward proxy, for the hosts of "
+                                        "--proxy-host or of the settings.")] = False,
+    proxy_host: Annotated[list[str] | None, typer.Option(metavar="HOST", help="A host that the proxy may "
+                                                         "answer for; again for another.")] = None,
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
     shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
@@ -55,7 +59,8 @@ def run(
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
-    code = run_command(what or [], _subject(subject, command, driver), engine, seed, as_json, output)
+    hosts = tuple(proxy_host or ()) if proxy or proxy_host else None
+    code = run_command(what or [], _subject(subject, command, driver), hosts, engine, seed, as_json, output)
     if shrink_s and code == 1:
         from galeproof.cli.shrinking import shrink_command
 

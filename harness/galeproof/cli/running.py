@@ -15,7 +15,7 @@ from galeproof import __version__
 from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
-from galeproof.model import Verdict, parse_profile
+from galeproof.model import Verdict
 from galeproof.report import exit_code, table_lines, wire_lines
 from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
@@ -30,7 +30,7 @@ from galeproof.runner import (
     judge_runs,
     read_run,
     run_catalogue,
-    subject_of,
+    subject_again,
 )
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config, weighed
@@ -62,8 +62,9 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     return scenarios, codes or None
 
 
-def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, engine: str, seed: int | None,
-                as_json: bool, output: Path) -> int:
+def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None,
+                hosts: Sequence[str] | None, engine: str, seed: int | None, as_json: bool,
+                output: Path) -> int:
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
     scenarios, codes = choose(what)
@@ -71,6 +72,11 @@ def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, eng
         codes = config.codes()
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
     subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
+    if hosts:
+        subject = subject.through_a_proxy(hosts)
+    elif hosts is not None and not subject.hosts:
+        raise UsageError("--proxy: name the hosts that it may answer for: --proxy-host api.example.com, or "
+                         "hosts = [...] in the subject's settings")
     return _carry_out(config, subject, scenarios, codes, engine,
                       new_seed() if seed is None else seed, as_json, output)
 
@@ -84,8 +90,7 @@ def replay_command(path: Path, code: str | None, engine: str | None, as_json: bo
                          f"--galeproof-seed={facts['seed']}")
     if code is not None and code not in INVARIANTS:
         raise UsageError(f"{code!r}: no such invariant; known: {', '.join(INVARIANTS)}")
-    subject = subject_of(facts["target"], parse_profile(facts["profile"], str(path)),
-                         facts["subject"])
+    subject = subject_again(facts, str(path))
     scenarios = [load_scenario(file, frozenset(INVARIANTS)) for file in files]
     if code is not None:
         scenarios = [s for s in scenarios if code in s.expect.exercised] or scenarios
@@ -219,6 +224,7 @@ def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
     return {
         "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
         "seed": seed, "subject": subject.name, "target": subject.target,
+        "hosts": list(subject.hosts),
         "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
         "fail_on": config.fail_on, "severity": dict(config.severity),
         "codes": sorted(codes) if codes else None,

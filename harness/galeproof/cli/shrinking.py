@@ -14,8 +14,7 @@ from typing import Any
 from galeproof.cli.running import report_command
 from galeproof.errors import UsageError
 from galeproof.invariants import INVARIANTS
-from galeproof.model import parse_profile
-from galeproof.runner import Judged, Station, Subject, read_run, subject_of
+from galeproof.runner import Judged, Station, Subject, read_run, subject_again
 from galeproof.runner.judging import judge_one
 from galeproof.runner.shrinking import Shrunk, shrink, shrinkable
 from galeproof.scenario import load_scenario
@@ -46,7 +45,7 @@ def shrink_command(path: Path, code: str | None, budget_s: float, engine: str | 
     if code is not None and code not in wanted:
         raise UsageError(f"{path}: {code} has no FAIL here that one run decides (those that rest on time "
                          "or statistics are not shrunk)")
-    subject = subject_of(facts["target"], parse_profile(facts["profile"], str(path)), facts["subject"])
+    subject = subject_again(facts, str(path))
     by_name = {scenario.name: scenario for scenario in (
         load_scenario(file, frozenset(INVARIANTS)) for file in files)}
     found: list[Shrunk] = []

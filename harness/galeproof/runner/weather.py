@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import functools
 import platform
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from galeproof import __version__
@@ -27,6 +29,7 @@ from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
 from galeproof.subject.heartbeat import Heartbeat
+from galeproof.tap.forward import ForwardProxy
 from galeproof.world import WorldRun
 
 __all__ = ["OBSERVE_S", "Behind", "Run", "run_scenario"]
@@ -91,6 +94,7 @@ class _Work:
     lag_ms: float = 0.0
     channels: tuple[str, ...] = ()
     interrupted: bool = False
+    proxy: ForwardProxy | None = None
 
     @property
     def world(self) -> WorldRun:
@@ -180,6 +184,23 @@ async def _guarded(work: _Work) -> None:
 
 
 async def _control_and_storm(work: _Work) -> None:
+    if not work.subject.hosts:
+        await _both(work)
+        return
+    with tempfile.TemporaryDirectory(prefix="galeproof-") as folder:
+        work.proxy = ForwardProxy(work.subject.hosts, lambda: work.world.port)
+        await work.proxy.listen(Path(folder))
+        try:
+            await _both(work)
+        finally:
+            work.proxy.close()
+        if work.control and work.control.invalid and work.proxy.refused:
+            asked = ", ".join(sorted(set(work.proxy.refused))[:5])
+            work.control = Control(f"{work.control.invalid} (refused by the proxy: {asked}; it may answer "
+                                   f"for {', '.join(work.subject.hosts)} only)")
+
+
+async def _both(work: _Work) -> None:
     recorder = Recorder(work.raw.append)
     with work.station.lanes(work.world, work.schedule.lanes) as (lanes, closing):
         async with work.starting:
@@ -286,6 +307,8 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
 async def _open(work: _Work) -> Instance:
     instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
+    if work.proxy:
+        instance.environment = work.proxy.environment()
     await instance.open(work.world.base_url, work.secrets)
     work.channels = instance.channels
     return instance

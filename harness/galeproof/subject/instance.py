@@ -22,6 +22,7 @@ class Instance(Protocol):
     timezone: str | None
     ended: str | None  # why it is gone although nobody closed it
     channels: tuple[str, ...]  # where what it says is listened to
+    environment: dict[str, str]  # given to its process, if it has one
 
     @property
     def description(self) -> SubjectDescription:
