@@ -49,10 +49,10 @@ function send() {
     await new Promise(d => setTimeout(d, n && 100 + Math.random() * 150))
     try {
       const [status, text] = await send()
-      if (status === 200) { console.log(text); return }
+      if (status === 200) { console.log(text); process.exit(0) }
     } catch {}
   }
-  process.exitCode = 1
+  process.exit(1)
 })()
 '''
 
