@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import functools
 import platform
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from galeproof import __version__
@@ -21,6 +19,7 @@ from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
+from galeproof.runner.forwarding import forwarding
 from galeproof.runner.learning import learn
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
@@ -184,17 +183,9 @@ async def _guarded(work: _Work) -> None:
 
 
 async def _control_and_storm(work: _Work) -> None:
-    if not work.subject.hosts:
+    async with forwarding(work.subject, lambda: work.world.port) as work.proxy:
         await _both(work)
-        return
-    with tempfile.TemporaryDirectory(prefix="galeproof-") as folder:
-        work.proxy = ForwardProxy(work.subject.hosts, lambda: work.world.port)
-        await work.proxy.listen(Path(folder))
-        try:
-            await _both(work)
-        finally:
-            work.proxy.close()
-        if work.control and work.control.invalid and work.proxy.refused:
+        if work.proxy and work.proxy.refused and work.control and work.control.invalid:
             asked = ", ".join(sorted(set(work.proxy.refused))[:5])
             work.control = Control(f"{work.control.invalid} (refused by the proxy: {asked}; it may answer "
                                    f"for {', '.join(work.subject.hosts)} only)")

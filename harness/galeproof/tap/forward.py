@@ -147,9 +147,13 @@ class _Client(_Side):
     def __init__(self, proxy: ForwardProxy) -> None:
         super().__init__(proxy)
         self._head = b""
+        self._early = b""
         self._tunnel = False
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel and self.other is None:
+            self._early += data  # with the end of a handshake, before the way to the tap is open
+            return
         if self._tunnel:
             super().data_received(data)
             return
@@ -190,9 +194,8 @@ class _Client(_Side):
             self.transport.pause_reading()
         _, upstream = await loop.create_connection(lambda: _Side(self.proxy), _HOST, self.proxy.tap_port())
         upstream.other, self.other = self, upstream
-        if host is None:
-            assert upstream.transport
-            upstream.transport.write(first)
+        assert upstream.transport
+        upstream.transport.write((first if host is None else b"") + self._early)
         self.transport.resume_reading()
 
     def _refuse(self, status: bytes, why: str) -> None:
