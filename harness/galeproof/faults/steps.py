@@ -13,18 +13,22 @@ from typing import Any
 from galeproof.errors import ScenarioError
 
 __all__ = [
+    "BLOATS",
     "CLEAN",
     "CUT_AT",
     "CUT_KINDS",
     "DATE_FORMS",
     "DRIP_PARTS",
+    "FRAMINGS",
     "GARBAGE",
+    "MALFORMED",
     "MAX_CUT_BYTES",
     "Answer",
     "Cut",
     "Drip",
     "Schedule",
     "Step",
+    "VALUES",
     "parse_cut",
     "parse_step_words",
     "schedule_from_dict",
@@ -37,7 +41,15 @@ CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale")
 CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body")
 DRIP_PARTS = ("body", "headers", "interim")
 DATE_FORMS = ("imf", "rfc850", "asctime")
-GARBAGE = ("html", "truncated_json", "empty", "nan")
+# no JSON, or none that one may trust
+MALFORMED = ("html", "truncated_json", "empty", "nan", "charset", "duplicate_keys", "wrong_type",
+             "no_content", "gzip_cut")
+# JSON with a value that is not what was promised; the last one adds a field
+VALUES = ("missing_field", "null_field", "number_as_string", "wrong_value", "infinite_number",
+          "unknown_field")
+GARBAGE = (*MALFORMED, *VALUES)
+FRAMINGS = ("length", "chunked", "gzip")
+BLOATS = ("gzip_bomb", "huge_head")
 MAX_CUT_BYTES = 16_777_216
 
 _ALONE = ("refuse", "blackhole", "stale")
@@ -105,6 +117,10 @@ class Answer:
         delay_s: Seconds between the whole request and the first byte of the answer.
         body: Literal body, or None for the usual one.
         garbage: One of GARBAGE in place of the usual body, or None.
+        garbages: One kind of garbage for each operation in turn, in place of ``garbage``.
+        framing: One of FRAMINGS (``gzip`` only for who accepts it), or ``each``: one for each
+            operation in turn.
+        bloat: One of BLOATS: far more than anybody wants to read.
         location: ``same`` (the URL asked for), ``other`` (the second origin), or a path.
         close: Whether the answer says ``Connection: close``.
         statuses: One status for each operation in turn, in place of ``status``.
@@ -122,6 +138,9 @@ class Answer:
     delay_s: float = 0.0
     body: str | None = None
     garbage: str | None = None
+    garbages: tuple[str, ...] = ()
+    framing: str = "length"
+    bloat: str | None = None
     location: str | None = None
     close: bool = False
     statuses: tuple[int, ...] = ()
@@ -134,6 +153,7 @@ class Answer:
         return plain | {
             "headers": dict(self.headers),
             "statuses": list(self.statuses),
+            "garbages": list(self.garbages),
             "drip": self.drip.as_dict() if self.drip else None,
         }
 
@@ -207,7 +227,8 @@ def schedule_from_dict(data: Mapping[str, Any]) -> Schedule:
 def _step_from(data: Mapping[str, Any]) -> Step:
     answer = dict(data["answer"])
     drip = Drip(**answer.pop("drip")) if answer["drip"] else answer.pop("drip")
-    answer["statuses"] = tuple(answer["statuses"])
+    for name in ("statuses", "garbages"):
+        answer[name] = tuple(answer[name])
     cut = Cut(**data["cut"]) if data["cut"] else None
     return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut})
 
@@ -257,6 +278,10 @@ def word_of(answer: Answer, cut: Cut | None) -> str:
         return f"{cut.kind} after {cut.at}" if cut.at else cut.kind
     if answer.endless:
         return "endless body"
+    if answer.bloat:
+        return answer.bloat.replace("_", " ")
+    if answer.garbages:
+        return "garbage"
     if answer.garbage:
         return f"garbage {answer.garbage}"
     if answer.drip:

@@ -177,7 +177,7 @@ def _take(exchange: Exchange, event: Event) -> None:
             if exchange.client_left_ns is None and data.get("how") != "ended":
                 exchange.client_left_ns = event.lo_ns
         case "answered":
-            exchange.value = data.get("value")
+            exchange.value, exchange.spoilt = data.get("value"), data.get("spoilt")
         case "effect":
             exchange.effects.append(str(data["effect"]))
         case "fault_unplanned":

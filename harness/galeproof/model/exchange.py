@@ -24,6 +24,7 @@ class Exchange:
         end_lo_ns, end_hi_ns: Interval of the last write of the answer, or of the tap's close.
         word: What was planned for this attempt.
         closed: ``rst`` or ``fin`` where the tap ended the connection.
+        spoilt: How the origin spoilt the body, or None: ``html``, ``null_field amount``.
         evidence: Indices of its events.
     """
 
@@ -52,6 +53,7 @@ class Exchange:
     closed: str | None = None
     client_left_ns: int | None = None
     value: str | None = None
+    spoilt: str | None = None
     effects: list[str] = field(default_factory=list)
     unplanned: str | None = None
     opaque: bool = False

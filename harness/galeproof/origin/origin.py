@@ -182,8 +182,8 @@ class _Exchange:
         drip = self.answer.get("drip") or {}
         if drip.get("part") == "body":
             least = int(_DRIP_S / drip["every_s"])
-        return respond(self.answer, spec, names, target=head.first[1], body_at_least=least,
-                       close=self._closes(head), wall_s=wall_s(), method=head.first[0])
+        return respond(self.answer, spec, names, head=head, body_at_least=least,
+                       close=self._closes(head), wall_s=wall_s())
 
     async def _send(self, rendered: Rendered, closes: bool) -> None:
         drip = self.answer.get("drip") or {}
@@ -197,10 +197,15 @@ class _Exchange:
         body = rendered.body
         if self.cut.get("at") == "body":
             body = body[: self.cut["bytes"]]
+        if rendered.chunked and body:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
         await self._part(body, drip, "body")
         if await self._cut("body"):
             return
-        self.note("answered", status=rendered.status, total=self.total, value=rendered.value)
+        if rendered.chunked:
+            await self._write(b"0\r\n\r\n")
+        self.note("answered", status=rendered.status, total=self.total, value=rendered.value,
+                  **({"spoilt": rendered.spoilt} if rendered.spoilt else {}))
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
 
     async def _endless(self) -> None:

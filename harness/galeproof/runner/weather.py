@@ -216,7 +216,9 @@ async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: l
                  lanes: dict[str, int], closing: list[str], calm: bool = False) -> None:
     specs = instance.description.operations
     behind = work.behind
-    more = {"upstream": behind.url, "value": behind.value} if behind else {}
+    more: dict[str, Any] = {"upstream": behind.url, "value": behind.value} if behind else {}
+    typed = work.subject.profile.typed_answers
+    more["fields"] = list(typed) if isinstance(typed, tuple) else []
     refs = {call.ref: {**specs[call.operation].as_dict(), "amount": call.args["amount"], **more}
             for call in calls}
     work.world.events.clear()
@@ -259,7 +261,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
     calls = [call for _, group_calls in made for call in group_calls]
     work.refs = [call.ref for call in calls]
     work.sequential = work.control.one_at_a_time or all(g.concurrent == 1 for g in groups)
-    beat = Heartbeat(recorder)
+    beat = Heartbeat(recorder, instance.pid)
     beat.start()
     try:
         steps = [step.as_dict() for step in work.schedule.steps]

@@ -59,7 +59,9 @@ class AnswerSpec(BaseModel):
     drip: DripSpec | None = None
     delay_s: QuantityField | None = None
     body: str | None = None
-    garbage: str | None = None
+    garbage: str | tuple[str, ...] | None = None
+    framing: Literal["length", "chunked", "gzip", "each"] = "length"
+    bloat: Literal["gzip_bomb", "huge_head"] | None = None
     location: str | None = None
     close: bool = False
     statuses: tuple[int, ...] = ()
@@ -76,9 +78,10 @@ class AnswerSpec(BaseModel):
 
     @field_validator("garbage")
     @classmethod
-    def _garbage(cls, value: str | None) -> str | None:
-        if value is not None and value not in GARBAGE:
-            raise ValueError(f"{value!r}; allowed: {', '.join(GARBAGE)}")
+    def _garbage(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for kind in (value,) if isinstance(value, str) else value or ():
+            if kind not in GARBAGE:
+                raise ValueError(f"{kind!r}; allowed: {', '.join(GARBAGE)}")
         return value
 
     @field_validator("headers")
@@ -108,6 +111,8 @@ class AnswerSpec(BaseModel):
             raise LocatedError(("statuses",), "give status or statuses, not both")
         if self.garbage is not None and self.body is not None:
             raise LocatedError(("body",), "give body or garbage, not both")
+        if self.bloat is not None and (self.garbage or self.body is not None or self.endless):
+            raise LocatedError(("bloat",), "give one of bloat, garbage, body and endless")
         said = self.statuses or (self.status or 200,)
         if self.location is not None and not all(300 <= status < 400 for status in said):
             raise LocatedError(("location",), "a location needs a status from 300 to 399")
@@ -280,7 +285,7 @@ class Scenario(BaseModel):
         """Whether nothing else may run meanwhile: asked for (``quiet``), a refusal (seen in a counter
         of the whole machine), or a body that takes a whole core."""
         return self.quiet or any(
-            step.answer.endless or (step.cut is not None and step.cut.kind == "refuse")
+            step.answer.endless or step.answer.bloat or (step.cut is not None and step.cut.kind == "refuse")
             for step in self.steps)
 
     def _alone(self, index: int) -> None:

@@ -73,7 +73,10 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
         retry_after_s=math.ceil(number(after.seconds) or 0) if after and after.seconds else None,
         retry_after_date_s=number(after.date_in_s) if after else None,
         retry_after_form=after.date_form if after else "imf",
-        drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body, garbage=given.garbage,
+        drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body,
+        garbage=given.garbage if isinstance(given.garbage, str) else None,
+        garbages=() if isinstance(given.garbage, str) else given.garbage or (),
+        framing=given.framing, bloat=given.bloat,
         location=given.location, close=given.close, statuses=given.statuses,
         endless=given.endless, date_skew_s=given.date_skew_s)
     word = word_of(answer, spec.cut)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from galeproof.faults.steps import DATE_FORMS, GARBAGE
+from galeproof.faults.steps import BLOATS, DATE_FORMS, FRAMINGS, GARBAGE
 from galeproof.scenario.lane import LANE_SCHEMA
 from galeproof.scenario.quantity import QUANTITY_SCHEMA
 
@@ -21,9 +21,12 @@ def build_schema() -> dict[str, Any]:
     drip = _object(["part", "every_s"], part={"enum": ["body", "headers", "interim", "each"]},
                    every_s=QUANTITY_SCHEMA)
     status = {"type": "integer", "minimum": 200, "maximum": 599}
+    garbage = {"enum": list(GARBAGE)}
     answer = _object(
         [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
-        delay_s=QUANTITY_SCHEMA, body={"type": "string"}, garbage={"enum": list(GARBAGE)},
+        delay_s=QUANTITY_SCHEMA, body={"type": "string"},
+        garbage={"anyOf": [garbage, {"type": "array", "items": garbage}]},
+        framing={"enum": [*FRAMINGS, "each"]}, bloat={"enum": list(BLOATS)},
         location={"type": "string"}, close={"type": "boolean"},
         statuses={"type": "array", "items": status}, endless={"type": "boolean"},
         date_skew_s={"type": "number"})

@@ -49,6 +49,11 @@ class CommandInstance:
         self._groups: set[int] = set()
 
     @property
+    def pid(self) -> int | None:
+        """None: each operation has a process of its own."""
+        return None
+
+    @property
     def description(self) -> SubjectDescription:
         """What is declared, or was learned."""
         return SubjectDescription(self.foreign.line, self.foreign.operations, self.foreign.routes,

@@ -105,6 +105,11 @@ class DriverInstance:
             raise
 
     @property
+    def pid(self) -> int | None:
+        """The driver's process."""
+        return self._process.pid if self._process else None
+
+    @property
     def _who(self) -> str:
         return f"driver {self._foreign.line if self._foreign else self._command[0]!r}"
 

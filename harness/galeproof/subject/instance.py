@@ -24,6 +24,10 @@ class Instance(Protocol):
     channels: tuple[str, ...]  # where what it says is listened to
 
     @property
+    def pid(self) -> int | None:
+        """The process that it runs in; None where each operation has its own."""
+
+    @property
     def description(self) -> SubjectDescription:
         """Its operations; of a foreign process known once it is open."""
 

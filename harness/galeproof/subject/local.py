@@ -50,6 +50,11 @@ class LocalInstance:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
         self._given: dict[str, Any] = {}
 
+    @property
+    def pid(self) -> int | None:
+        """This process."""
+        return os.getpid()
+
     async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
         """Build the client.
 

@@ -29,6 +29,7 @@ __all__ = ["ClientConnection"]
 _PIPELINED = 65536
 _DRAIN_NS = 3_000_000_000
 _LINGER_S = 2.0
+_KEPT_VALUE = 8192  # of an answer's header: huge ones are a fault of ours
 
 
 class ClientConnection(asyncio.Protocol):
@@ -297,7 +298,7 @@ class ClientConnection(asyncio.Protocol):
                 exchange.head_buffer = exchange.head_buffer[end:]
                 continue
             facts["status"] = status
-            facts["headers"] = [list(pair) for pair in head.headers]
+            facts["headers"] = [[name, value[:_KEPT_VALUE]] for name, value in head.headers]
             exchange.head_buffer = None
             return
 

@@ -8,13 +8,13 @@ import socket
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from galeproof.faults.steps import DATE_FORMS, DRIP_PARTS
 from galeproof.kernel.chance import stream
 from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import Recorder
 from galeproof.tap.client import ClientConnection
 from galeproof.tap.exchange import Exchange
 from galeproof.tap.refusal import Blackhole, wait_for_refusal
+from galeproof.tap.turns import settled
 from galeproof.tap.upstream import Upstream
 
 __all__ = ["Tap"]
@@ -133,26 +133,8 @@ class Tap:
             chance = step.get("chance", 1.0)
             if chance < 1 and stream(self.seed, f"{marker}/{attempt}/{index}").random() >= chance:
                 continue
-            return self._of_operation({**step, "index": index}, marker)
+            return settled({**step, "index": index}, self._order.get(marker, 0))
         return {}
-
-    def _of_operation(self, step: dict[str, Any], marker: str) -> dict[str, Any]:
-        """Settle what differs from operation to operation: one status, one part each, in turn."""
-        answer = step.get("answer") or {}
-        drip = answer.get("drip") or {}
-        if drip.get("part") == "each":
-            part = DRIP_PARTS[self._order.get(marker, 0) % len(DRIP_PARTS)]
-            step["answer"] = answer | {"drip": {**drip, "part": part}}
-            step["word"] = f"drip {part}"
-        if answer.get("retry_after_form") == "each":
-            form = DATE_FORMS[self._order.get(marker, 0) % len(DATE_FORMS)]
-            step["answer"] = answer | {"retry_after_form": form}
-        statuses = answer.get("statuses")
-        if statuses:
-            status = statuses[self._order.get(marker, 0) % len(statuses)]
-            step["answer"] = {**step["answer"], "status": status}
-            step["word"] = str(status)
-        return step
 
     def choose(self, client: ClientConnection, raw: bytes) -> Exchange:
         """Make the exchange of a request whose head is known."""
