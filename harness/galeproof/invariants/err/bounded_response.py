@@ -28,7 +28,7 @@ class _Told:
 
     findings: list[Finding] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
-    held: int = 0
+    held: set[str] = field(default_factory=set)
     most: float = 0.0
 
 
@@ -71,7 +71,7 @@ def check(case: Case) -> Verdict:
                              observed=round(told.most, 1))
     if not told.held:
         return _TELL.unknown(case, case.doubt(), limit=limit_mb)
-    return _TELL.passed(case, told.held, observed=round(told.most, 1), limit=limit_mb)
+    return _TELL.passed(case, len(told.held), observed=round(told.most, 1), limit=limit_mb)
 
 
 def _hops(case: Case, operation: Operation, told: _Told) -> None:
@@ -85,7 +85,7 @@ def _hops(case: Case, operation: Operation, told: _Told) -> None:
             operation.ref, tuple(a.evidence[0] for a in chain.requests[: _HOPS + 2]),
             f"{len(chain.requests)} requests in one chain of redirects, {_HOPS} may be followed", _MEND))
     elif operation.outcome == "failed":
-        told.held += 1
+        told.held.add(operation.ref)
 
 
 def _size(case: Case, operation: Operation, met: list[Exchange], limit_mb: float | None,
@@ -95,7 +95,8 @@ def _size(case: Case, operation: Operation, met: list[Exchange], limit_mb: float
     told.most = max(told.most, wire, grown)
     problem = _problem(operation, met, wire, grown, limit_mb)
     if problem is None:
-        told.held += operation.outcome == "failed"
+        if operation.outcome == "failed":
+            told.held.add(operation.ref)
     elif limit_mb is None and not case.profile.strict:
         told.open.append(problem)
     else:

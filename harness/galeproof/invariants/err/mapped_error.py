@@ -79,8 +79,9 @@ def _look(case: Case, operation: Operation, classes: tuple[str, ...], told: _Tol
     evidence = tuple((last.evidence if last else [operation.start.index])[:3])
     what = f"{classes[0]} ({last.word if last else 'no connection'})"
     if operation.outcome == "ok":
-        # a 404 may be an answer, and a malformed body is ERR002's
-        if last is not None and last.status != 404 and not kind_of(last):
+        # a 404 may be an answer; a malformed body is ERR002's matter, half a body ERR003's
+        half = last is not None and last.closed is not None and last.answered_bytes
+        if last is not None and last.status != 404 and not kind_of(last) and not half:
             told.table[classes[0]] = given(operation)
             told.findings.append(Finding(operation.ref, evidence,
                                          f"{what}: no error, the caller got {given(operation)}", _MEND))
