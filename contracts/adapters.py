@@ -20,8 +20,9 @@ class Payments:
 
     http: ModuleType = httpx
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
-        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+    def __init__(self, base_url: str, secrets: Any, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file,
+                                  api_key_file=str(secrets.file("api_key")))
         self.client = PaymentsClient(settings, http=self.http)
 
     @read(answer=FOUND)
@@ -41,8 +42,9 @@ class BlockingPayments:
 
     http: ModuleType = httpx
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
-        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+    def __init__(self, base_url: str, secrets: Any, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file,
+                                  api_key_file=str(secrets.file("api_key")))
         self.client = BlockingPaymentsClient(settings, http=self.http)
 
     @read(answer=FOUND)

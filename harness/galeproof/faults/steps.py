@@ -23,6 +23,7 @@ __all__ = [
     "GARBAGE",
     "MALFORMED",
     "MAX_CUT_BYTES",
+    "PLACES",
     "Answer",
     "Cut",
     "Drip",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 CLEAN = "clean"
-CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale")
+CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale", "tls stall", "tls drip")
 CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body")
 DRIP_PARTS = ("body", "headers", "interim")
 DATE_FORMS = ("imf", "rfc850", "asctime")
@@ -52,7 +53,8 @@ FRAMINGS = ("length", "chunked", "gzip")
 BLOATS = ("gzip_bomb", "huge_head")
 MAX_CUT_BYTES = 16_777_216
 
-_ALONE = ("refuse", "blackhole", "stale")
+PLACES = ("other", "other_host", "first", "plain")
+_ALONE = ("refuse", "blackhole", "stale", "tls stall", "tls drip")
 _CUT_WORDS = re.compile(
     r"(?P<kind>rst|fin|hang) after "
     r"(?:(?P<at>accept|request|effect|headers)|(?P<n>[0-9]{1,9}) (?P<up>request )?bytes?)"
@@ -60,7 +62,7 @@ _CUT_WORDS = re.compile(
 _STATUS_WORDS = re.compile(r"(?P<status>[0-9]{3})(?P<effect> with effect)?")
 _CUT_HINT = (
     "allowed: rst|fin|hang after accept|request|effect|headers|N bytes|N request bytes, "
-    "refuse, blackhole, stale"
+    "refuse, blackhole, stale, tls stall, tls drip"
 )
 
 
@@ -121,7 +123,10 @@ class Answer:
         framing: One of FRAMINGS (``gzip`` only for who accepts it), or ``each``: one for each
             operation in turn.
         bloat: One of BLOATS: far more than anybody wants to read.
-        location: ``same`` (the URL asked for), ``other`` (the second origin), or a path.
+        location: ``same`` (the URL asked for), a path, or one of PLACES: ``other`` (the second
+            origin: another port), ``other_host`` (the same by another name), ``first`` (back),
+            ``plain`` (from https to http).
+        locations: One for each operation in turn, in place of ``location``.
         close: Whether the answer says ``Connection: close``.
         statuses: One status for each operation in turn, in place of ``status``.
         endless: A body without end, as fast as it is taken.
@@ -142,6 +147,7 @@ class Answer:
     framing: str = "length"
     bloat: str | None = None
     location: str | None = None
+    locations: tuple[str, ...] = ()
     close: bool = False
     statuses: tuple[int, ...] = ()
     endless: bool = False
@@ -154,6 +160,7 @@ class Answer:
             "headers": dict(self.headers),
             "statuses": list(self.statuses),
             "garbages": list(self.garbages),
+            "locations": list(self.locations),
             "drip": self.drip.as_dict() if self.drip else None,
         }
 
@@ -227,7 +234,7 @@ def schedule_from_dict(data: Mapping[str, Any]) -> Schedule:
 def _step_from(data: Mapping[str, Any]) -> Step:
     answer = dict(data["answer"])
     drip = Drip(**answer.pop("drip")) if answer["drip"] else answer.pop("drip")
-    for name in ("statuses", "garbages"):
+    for name in ("statuses", "garbages", "locations"):
         answer[name] = tuple(answer[name])
     cut = Cut(**data["cut"]) if data["cut"] else None
     return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut})

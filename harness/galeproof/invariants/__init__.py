@@ -32,8 +32,10 @@ from galeproof.invariants.rty.request_fidelity import RTY007
 from galeproof.invariants.rty.retry_cap import RTY001
 from galeproof.invariants.rty.retry_only_transient import RTY002
 from galeproof.invariants.rty.retry_recovers import RTY003
+from galeproof.invariants.sec.cross_origin_redirect import SEC006
 from galeproof.invariants.sec.exceptions import SEC002
 from galeproof.invariants.sec.logs import SEC001
+from galeproof.invariants.sec.no_downgrade import SEC007
 from galeproof.invariants.sec.not_in_url import SEC008
 from galeproof.invariants.sec.repr_and_state import SEC004
 from galeproof.invariants.tmo.body_stall_timeout import TMO003
@@ -41,6 +43,7 @@ from galeproof.invariants.tmo.connect_timeout import TMO001
 from galeproof.invariants.tmo.deadline_covers_retries import TMO006
 from galeproof.invariants.tmo.no_orphans import TMO008
 from galeproof.invariants.tmo.response_timeout import TMO002
+from galeproof.invariants.tmo.tls_timeout import TMO005
 from galeproof.invariants.tmo.total_deadline import TMO004
 from galeproof.model import History, Profile, Verdict
 
@@ -52,8 +55,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     JIT001,
     RAF001, RAF002, RAF004,
     RTY001, RTY002, RTY003, RTY004, RTY006, RTY007,
-    SEC001, SEC002, SEC004, SEC008,
-    TMO001, TMO002, TMO003, TMO004, TMO006, TMO008,
+    SEC001, SEC002, SEC004, SEC006, SEC007, SEC008,
+    TMO001, TMO002, TMO003, TMO004, TMO005, TMO006, TMO008,
 )})
 
 

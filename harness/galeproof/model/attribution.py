@@ -134,7 +134,8 @@ def _begun(event: Event) -> Exchange:
         data["x"], event.connection, event.lo_ns, event.hi_ns, str(data.get("method", "")),
         str(data.get("target", "")), _pairs(data.get("headers")), word=str(data.get("word", "ok")),
         step=data.get("step"), lane=str(data.get("lane", "clean")), nth=int(data.get("nth", 1)),
-        by=str(data.get("by", "none")), marker=event.marker, evidence=[event.index])
+        by=str(data.get("by", "none")), origin=str(data.get("origin", "")), marker=event.marker,
+        evidence=[event.index])
 
 
 def _bare(event: Event, accepted: dict[int, Event]) -> Exchange:

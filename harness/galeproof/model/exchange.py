@@ -25,6 +25,7 @@ class Exchange:
         word: What was planned for this attempt.
         closed: ``rst`` or ``fin`` where the tap ended the connection.
         spoilt: How the origin spoilt the body, or None: ``html``, ``null_field amount``.
+        origin: The name of the origin that it reached; empty: the first one.
         evidence: Indices of its events.
     """
 
@@ -54,6 +55,7 @@ class Exchange:
     client_left_ns: int | None = None
     value: str | None = None
     spoilt: str | None = None
+    origin: str = ""
     effects: list[str] = field(default_factory=list)
     unplanned: str | None = None
     opaque: bool = False

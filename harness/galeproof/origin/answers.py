@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -82,7 +83,7 @@ def _field(body: bytes, path: str) -> str | None:
 
 def respond(
     answer: Mapping[str, Any], spec: Mapping[str, Any], names: Mapping[str, Any], *, head: Head,
-    body_at_least: int, close: bool, wall_s: float,
+    body_at_least: int, close: bool, wall_s: float, places: Mapping[str, str] = MappingProxyType({}),
 ) -> Rendered:
     """Render the scripted or healthy answer of one attempt.
 
@@ -94,12 +95,15 @@ def respond(
         body_at_least: Pad the body (JSON white space) to more bytes than this.
         close: Whether to say ``Connection: close``.
         wall_s: The wall clock, for dates.
+        places: Addresses of origins by name, for redirects.
     """
     status, headers, body, value, spoilt = _content(answer, spec, names, _gzips(head))
     headers = {**headers, **(answer.get("headers") or {})}
     if body_at_least and len(body) <= body_at_least:
         body += b" " * (2 * body_at_least - len(body))
-    headers |= _special(answer, head.first[1], wall_s + (answer.get("date_skew_s") or 0.0))
+    headers |= _special(answer, wall_s + (answer.get("date_skew_s") or 0.0))
+    if answer.get("location"):
+        headers["Location"] = _location(answer["location"], head.first[1], places)
     if answer.get("framing") == "gzip" and _gzips(head):
         body, headers["Content-Encoding"] = gzip.compress(body, 0, mtime=0), "gzip"
     if answer.get("bloat") == "gzip_bomb":
@@ -164,13 +168,18 @@ def _date(at_s: float, form: str) -> str:
     return f"{day}, {date} {month} {year} {clock} GMT"
 
 
-def _special(answer: Mapping[str, Any], target: str, wall_s: float) -> dict[str, str]:
+def _special(answer: Mapping[str, Any], wall_s: float) -> dict[str, str]:
     headers = {"Date": formatdate(wall_s, usegmt=True)}
     if answer.get("retry_after_s") is not None:
         headers["Retry-After"] = str(int(answer["retry_after_s"]))
     if answer.get("retry_after_date_s") is not None:
         headers["Retry-After"] = _date(wall_s + answer["retry_after_date_s"],
                                        str(answer.get("retry_after_form")))
-    if answer.get("location"):
-        headers["Location"] = target if answer["location"] == "same" else answer["location"]
     return headers
+
+
+def _location(said: str, target: str, places: Mapping[str, str]) -> str:
+    """Where a redirect leads: to the same target here or at another origin, or to a path here."""
+    if said == "same":
+        return target
+    return places[said] + target if said in places else said

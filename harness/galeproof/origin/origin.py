@@ -43,6 +43,7 @@ class Origin:
         self.always_close = False
         self.ledger = Ledger(random.Random(0))
         self.routes: dict[str, Any] = {}
+        self.places: dict[str, str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
 
@@ -183,7 +184,7 @@ class _Exchange:
         if drip.get("part") == "body":
             least = int(_DRIP_S / drip["every_s"])
         return respond(self.answer, spec, names, head=head, body_at_least=least,
-                       close=self._closes(head), wall_s=wall_s())
+                       close=self._closes(head), wall_s=wall_s(), places=self.origin.places)
 
     async def _send(self, rendered: Rendered, closes: bool) -> None:
         drip = self.answer.get("drip") or {}

@@ -28,6 +28,8 @@ def fired(history: History) -> bool:
         return True
     if any(event.data.get("made") for event in history.of("blackhole")):
         return True
+    if any(event.data.get("hellos") for event in history.of("tls_stall")):
+        return True
     attribution = attribute(history)
     return any(_bit(exchange, history) for exchange in
                [*attribution.exchanges, *attribution.strays, *attribution.ambiguous])

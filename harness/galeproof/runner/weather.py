@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib.util
 import platform
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +24,7 @@ from galeproof.runner.control import Control, check_control, check_storm
 from galeproof.runner.learning import learn
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
-from galeproof.runner.workload import Group, calls_of, groups_of, left_out
+from galeproof.runner.workload import Group, calls_of, groups_of, lacks, left_out
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
@@ -80,6 +82,7 @@ class _Work:
     starting: AbstractAsyncContextManager[object]
     secrets: dict[str, str]
     room: WorldRun | None = None
+    ca_file: str | None = None
     raw: list[RawEvent] = field(default_factory=list)
     refs: list[str] = field(default_factory=list)
     control: Control | None = None
@@ -128,13 +131,16 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
     expected = tuple(scenario.expect.exercised)
     if isinstance(schedule, NotApplicable):
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
-    if unable := station.unable(schedule.lanes):
+    unable = station.unable(schedule.lanes)
+    if scenario.tls and importlib.util.find_spec("trustme") is None:
+        unable = "TLS needs trustme: pip install 'galeproof[tls]'"
+    if unable:
         return Run(scenario.name, skipped=unable, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
                  _secrets(subject, scenario, seed))
     try:
-        with station.open_run() as work.room:
+        with station.open_run(tls=scenario.tls) as work.room, _trust(work.room) as work.ca_file:
             await _guarded(work)
     except (WorldError, EngineError) as error:
         fault = station.world.fault or str(error)
@@ -158,6 +164,18 @@ def _secrets(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
     names = subject.foreign.secrets if subject.foreign else ("api_key",)
     return {name: canary(stream(seed, f"{scenario.name}/secret" + ("" if name == "api_key" else
                                                                    f"/{name}"))) for name in names}
+
+
+@contextlib.contextmanager
+def _trust(room: WorldRun) -> Iterator[str | None]:
+    """The path of a file with the certificate that a client must trust, where TLS is spoken."""
+    if room.trust is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="galeproof-ca-", suffix=".pem") as file:
+        file.write(room.trust)
+        file.flush()
+        yield file.name
 
 
 async def _guarded(work: _Work) -> None:
@@ -184,10 +202,13 @@ async def _control_and_storm(work: _Work) -> None:
         async with work.starting:
             instance = await _open(work)
             try:
+                work.skipped = lacks(work.scenario, instance.description)
                 groups = groups_of(work.scenario, instance.description, work.subject.profile)
                 _check_operations(work.subject.profile, instance)
                 work.lacking = left_out(work.scenario, instance.description)
-                if not groups:
+                if work.skipped:
+                    pass
+                elif not groups:
                     work.skipped = f"the subject has no {' or '.join(work.lacking)}"
                 else:
                     await _calm(work, instance, groups, lanes, closing)
@@ -287,6 +308,8 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
 async def _open(work: _Work) -> Instance:
     instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
+    given = {"other_url": work.world.places["other"], "ca_file": work.ca_file}
+    instance.given = {name: value for name, value in given.items() if value is not None}
     await instance.open(work.world.base_url, work.secrets)
     work.channels = instance.channels
     return instance
@@ -338,7 +361,7 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "subject": work.subject.name, "target": work.subject.target, "version": __version__,
         "profile": work.subject.profile.model_dump(mode="json", exclude_unset=True),
         "refs": work.refs, "secrets": work.secrets, "sequential": work.sequential,
-        "origin": work.room.base_url.removeprefix("http://") if work.room else "",
+        "origin": work.room.base_url.partition("://")[2] if work.room else "",
         "expect": {"outcome": scenario.expect.outcome,
                    "exercised": list(scenario.expect.exercised)},
         "start_wall_s": round(began_s, 3), "lag_p99_ms": work.lag_ms,
@@ -348,6 +371,7 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(work.channels),
+        **({"tls": True} if scenario.tls else {}),
         **({"cold": True} if work.subject.cold else {}),
         **({"foreign": True} if work.subject.foreign else {}),
         "left_out": work.lacking,

@@ -14,7 +14,7 @@ from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call
 from galeproof.subject.description import SubjectDescription
 
-__all__ = ["Group", "calls_of", "groups_of", "left_out"]
+__all__ = ["Group", "calls_of", "groups_of", "lacks", "left_out"]
 
 _BODY_BYTES = 65_536
 
@@ -55,6 +55,13 @@ def _serving(wanted: OperationGroup, told: SubjectDescription) -> list[str]:
     if wanted.cancel_after_s is not None:
         names = [name for name in names if told.operations[name].cancellable]
     return names
+
+
+def lacks(scenario: Scenario, told: SubjectDescription) -> str | None:
+    """Say what the subject's constructor lacks for this scenario, or None."""
+    if scenario.tls and "ca_file" not in told.wants:
+        return "the subject takes no ca_file (an argument of its constructor): TLS cannot be trusted"
+    return None
 
 
 def left_out(scenario: Scenario, told: SubjectDescription) -> list[str]:

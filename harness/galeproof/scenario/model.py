@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from galeproof.errors import ScenarioError
-from galeproof.faults.steps import GARBAGE, Cut, parse_cut
+from galeproof.faults.steps import GARBAGE, PLACES, Cut, parse_cut
 from galeproof.scenario.lane import ToxicSpec, parse_lane
 from galeproof.scenario.quantity import Quantity, parse_quantity, resolve
 from galeproof.scenario.source import LocatedError
@@ -62,7 +62,7 @@ class AnswerSpec(BaseModel):
     garbage: str | tuple[str, ...] | None = None
     framing: Literal["length", "chunked", "gzip", "each"] = "length"
     bloat: Literal["gzip_bomb", "huge_head"] | None = None
-    location: str | None = None
+    location: str | tuple[str, ...] | None = None
     close: bool = False
     statuses: tuple[int, ...] = ()
     endless: bool = False
@@ -96,13 +96,13 @@ class AnswerSpec(BaseModel):
 
     @field_validator("location")
     @classmethod
-    def _location(cls, value: str | None) -> str | None:
-        if value == "other":
-            raise ValueError("'other' (a second origin) is not built yet")
-        if value is not None and value != "same" and not re.fullmatch(r"/[!-~]*", value):
-            raise ValueError(f"{value[:40]!r}; allowed: same, or a path that begins with /")
-        if value is not None and value.startswith("//"):
-            raise ValueError("a location must stay on this origin")
+    def _location(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for place in (value,) if isinstance(value, str) else value or ():
+            if place not in ("same", *PLACES) and not re.fullmatch(r"/[!-~]*", place):
+                raise ValueError(f"{place[:40]!r}; allowed: same, {', '.join(PLACES)}, or a path that "
+                                 "begins with /")
+            if place.startswith("//"):
+                raise ValueError("a path must stay on this origin")
         return value
 
     @model_validator(mode="after")
@@ -247,6 +247,7 @@ class Scenario(BaseModel):
     timezone: str | None = Field(default=None, pattern=r"^[A-Za-z0-9/_+:-]{1,40}$")
     starts: int = Field(default=1, ge=1, le=4, strict=True)
     quiet: bool = False
+    tls: bool = False
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
@@ -263,8 +264,19 @@ class Scenario(BaseModel):
                                        f"(steps[{earlier}])")
             if step.cut is not None and step.cut.level == "connection":
                 self._alone(index)
+            self._needs_tls(index, step)
         self._again()
         return self
+
+    def _needs_tls(self, index: int, step: StepSpec) -> None:
+        """A handshake that stalls, and a way down to http, need TLS to begin with."""
+        if self.tls:
+            return
+        if step.cut is not None and step.cut.kind.startswith("tls "):
+            raise LocatedError(("steps", index, "cut"), "needs tls: true")
+        said = step.answer.location
+        if "plain" in ((said,) if isinstance(said, str) else said or ()):
+            raise LocatedError(("steps", index, "answer", "location"), "plain needs tls: true")
 
     def _again(self) -> None:
         """A group that calls again needs one before it, of its kind, with as many operations."""

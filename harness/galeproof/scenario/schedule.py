@@ -77,7 +77,9 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
         garbage=given.garbage if isinstance(given.garbage, str) else None,
         garbages=() if isinstance(given.garbage, str) else given.garbage or (),
         framing=given.framing, bloat=given.bloat,
-        location=given.location, close=given.close, statuses=given.statuses,
+        location=given.location if isinstance(given.location, str) else None,
+        locations=() if isinstance(given.location, str) else given.location or (),
+        close=given.close, statuses=given.statuses,
         endless=given.endless, date_skew_s=given.date_skew_s)
     word = word_of(answer, spec.cut)
     if given.statuses:

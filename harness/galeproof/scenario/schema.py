@@ -27,7 +27,8 @@ def build_schema() -> dict[str, Any]:
         delay_s=QUANTITY_SCHEMA, body={"type": "string"},
         garbage={"anyOf": [garbage, {"type": "array", "items": garbage}]},
         framing={"enum": [*FRAMINGS, "each"]}, bloat={"enum": list(BLOATS)},
-        location={"type": "string"}, close={"type": "boolean"},
+        location={"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        close={"type": "boolean"},
         statuses={"type": "array", "items": status}, endless={"type": "boolean"},
         date_skew_s={"type": "number"})
     retry_after = _object([], seconds=QUANTITY_SCHEMA, date_in_s=QUANTITY_SCHEMA,
@@ -49,5 +50,7 @@ def build_schema() -> dict[str, Any]:
             **_object(["name", "why", "operations"], name={"type": "string"},
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
-                      observe_s={"type": "number"}, linger_s=QUANTITY_SCHEMA, timezone={"type": "string"},
+                      observe_s={"type": "number"},
+                      linger_s=QUANTITY_SCHEMA, timezone={"type": "string"}, tls={"type": "boolean"},
+                     
                       starts={"type": "integer", "minimum": 1, "maximum": 4})}

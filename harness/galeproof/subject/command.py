@@ -39,6 +39,7 @@ class CommandInstance:
     def __init__(self, foreign: Foreign, log: Path | None = None) -> None:
         self.foreign = foreign
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.ended: str | None = None
         self.channels: tuple[str, ...] = ("stdout", "stderr")
         self._log_path = log

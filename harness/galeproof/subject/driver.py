@@ -41,6 +41,7 @@ class DriverInstance:
                  foreign: Foreign | None = None) -> None:
         self.description = SubjectDescription(" ".join(command), {}, {}, True)
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.channels: tuple[str, ...] = ("stderr",) if foreign else CHANNELS
         self.ended: str | None = None
         self._foreign = foreign
@@ -91,7 +92,8 @@ class DriverInstance:
             env=environment_of(self.timezone), limit=_LONGEST, start_new_session=True)
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
-        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})
+        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets),
+                                            **({} if self._foreign else {"given": dict(self.given)})}})
         try:
             ready = await asyncio.wait_for(self._ready, _OPEN_S)
             if "refused" in ready:
@@ -119,7 +121,7 @@ class DriverInstance:
             return
         self.description = SubjectDescription(
             ready["name"], {name: OperationSpec(**spec) for name, spec in ready["specs"].items()},
-            ready["routes"], ready["instance"])
+            ready["routes"], ready["instance"], tuple(ready["wants"]))
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process and self._process.stdin

@@ -20,6 +20,7 @@ class Instance(Protocol):
     """One client instance, opened against one base URL."""
 
     timezone: str | None
+    given: Mapping[str, str]  # further arguments of its constructor: other_url, token_url, ca_file
     ended: str | None  # why it is gone although nobody closed it
     channels: tuple[str, ...]  # where what it says is listened to
 

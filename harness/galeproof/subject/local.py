@@ -16,7 +16,7 @@ from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns, set_timezone
 from galeproof.subject.capture import CHANNELS, Capture, Captured
 from galeproof.subject.description import SubjectDescription, describe
-from galeproof.subject.environment import spare_loopback
+from galeproof.subject.environment import spare_loopback, trusting
 from galeproof.subject.home import Home, here
 from galeproof.subject.instance import patience_s
 from galeproof.subject.outcome import Outcome, failed, ok
@@ -40,6 +40,7 @@ class LocalInstance:
     def __init__(self, target: Any, *, capture: Capture | None = None, workers: int = 64) -> None:
         self.description: SubjectDescription = describe(target)
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.ended: str | None = None
         self.channels: tuple[str, ...] = CHANNELS
         self.home: Home = here
@@ -63,8 +64,10 @@ class LocalInstance:
         """
         self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": base_url,
                        "token_url": base_url + "/oauth/token", "ca_file": None,
-                       "proxy_url": None, "workdir": str(Path.cwd())}
+                       "proxy_url": None, "workdir": str(Path.cwd()), **self.given}
         self._restore.callback(spare_loopback(os.environ))
+        if "ca_file" in self.given:
+            self._restore.callback(trusting(os.environ, self.given["ca_file"]))
         if self.timezone:
             self._restore.callback(set_timezone(self.timezone))
         if self._capture is None:

@@ -63,6 +63,7 @@ class _Driver:
         capture.start()  # before the import: what the subject copies of a descriptor leads to us
         try:
             instance = LocalInstance(load_target(self._target), capture=capture)
+            instance.given = given["given"]
             await instance.open(given["base_url"], given["secrets"])
         except SubjectError as error:
             capture.pass_on()
@@ -71,7 +72,7 @@ class _Driver:
         self._instance = instance
         told = instance.description
         self.say({"ready": {
-            "name": told.name, "instance": told.instance, "routes": dict(told.routes),
+            "name": told.name, "instance": told.instance, "wants": told.wants, "routes": dict(told.routes),
             "operations": {name: spec.kind for name, spec in told.operations.items()},
             "specs": {name: spec.as_dict() for name, spec in told.operations.items()},
         }})

@@ -29,7 +29,6 @@ __all__ = ["ClientConnection"]
 _PIPELINED = 65536
 _DRAIN_NS = 3_000_000_000
 _LINGER_S = 2.0
-_KEPT_VALUE = 8192  # of an answer's header: huge ones are a fault of ours
 
 
 class ClientConnection(asyncio.Protocol):
@@ -38,8 +37,9 @@ class ClientConnection(asyncio.Protocol):
     transport: asyncio.Transport
     sock: socket.socket
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, place: str = "") -> None:
         self.tap = tap
+        self.place = place  # the name of an origin beside the first one
         self.number = tap.next_connection()
         self.exchange: Exchange | None = None
         self.requests = 0
@@ -79,7 +79,8 @@ class ClientConnection(asyncio.Protocol):
         if self.closing or not self.exchange:
             self.transport.close()
             return False
-        return True  # perhaps a half close: the answer must still come
+        # perhaps a half close: the answer must still come (TLS has none)
+        return self.transport.get_extra_info("ssl_object") is None
 
     def connection_lost(self, error: Exception | None) -> None:
         self.dead = True
@@ -168,7 +169,7 @@ class ClientConnection(asyncio.Protocol):
             lane=exchange.lane, step=exchange.step.get("index"),
             word=exchange.step.get("word", "ok"), attempt=exchange.attempt,
             by=self.tap.how(raw), nth=self.requests,
-        )
+            **({"origin": self.place} if self.place else {}))
         self._first_ns = now_ns()
         if self.tap.cut_here(self, exchange):
             return
@@ -181,7 +182,7 @@ class ClientConnection(asyncio.Protocol):
         self._opaque = True
         exchange = self.tap.choose(self, b"")
         exchange.request = Body("close")
-        exchange.head_buffer = None
+        exchange.answer.skip()
         self.exchange = exchange
         self._note("opaque", exchange, why=why)
         self.tap.dial(exchange)
@@ -273,34 +274,16 @@ class ClientConnection(asyncio.Protocol):
         hi = now_ns()
         exchange.sent += len(data)
         facts: dict[str, Any] = {"x": exchange.number, "n": len(data), "total": exchange.sent}
-        self._read_head(exchange, data, facts, lo, hi)
+        if exchange.answer.feed(data):
+            facts |= {"status": exchange.answer.status, "headers": exchange.answer.headers}
+        for status in exchange.answer.interim:
+            self._note("interim", exchange, lo_ns=lo, hi_ns=hi, status=status)
         if self.transport.get_write_buffer_size():
             self._pending.append((lo, exchange.marker or "", facts))  # open until it is empty
         else:
             self.tap.recorder.add("tap", "answer", self.number, exchange.marker, lo_ns=lo,
                                   hi_ns=hi, **facts)
         self._maybe_end(exchange)
-
-    def _read_head(self, exchange: Exchange, data: bytes, facts: dict[str, Any], lo: int,
-                   hi: int) -> None:
-        if exchange.head_buffer is None:
-            return
-        exchange.head_buffer += data
-        while (end := head_end(exchange.head_buffer)) > 0:
-            try:
-                head = parse_head(exchange.head_buffer[:end])
-                status = int(head.first[1])
-            except (Opaque, ValueError):
-                exchange.head_buffer = None
-                return
-            if 100 <= status < 200 and status != 101:
-                self._note("interim", exchange, lo_ns=lo, hi_ns=hi, status=status)
-                exchange.head_buffer = exchange.head_buffer[end:]
-                continue
-            facts["status"] = status
-            facts["headers"] = [[name, value[:_KEPT_VALUE]] for name, value in head.headers]
-            exchange.head_buffer = None
-            return
 
     def pause_writing(self) -> None:
         if self.exchange and self.exchange.upstream:
@@ -393,6 +376,11 @@ class ClientConnection(asyncio.Protocol):
             arm_reset(self.sock)
             self._reset = (exchange, lo, plan, sent)
             self.transport.abort()
+            return
+        if not self.transport.can_write_eof():  # TLS: its close is said, then made
+            self._note("close", exchange, lo_ns=lo, hi_ns=now_ns(), planned=plan, done="fin",
+                       sent=sent)
+            self.transport.close()
             return
         try:
             self.transport.write_eof()

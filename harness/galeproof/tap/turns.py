@@ -26,6 +26,9 @@ def settled(step: dict[str, Any], turn: int) -> dict[str, Any]:
         answer["retry_after_form"] = DATE_FORMS[turn % len(DATE_FORMS)]
     if answer.get("framing") == "each":
         answer["framing"] = FRAMINGS[turn % len(FRAMINGS)]
+    if locations := answer.get("locations"):
+        at = turn // max(1, len(answer.get("statuses") or ()))  # every status meets every place
+        answer["location"] = locations[at % len(locations)]
     if statuses := answer.get("statuses"):
         answer["status"] = statuses[turn % len(statuses)]
         step["word"] = str(answer["status"])

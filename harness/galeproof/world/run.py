@@ -13,10 +13,12 @@ from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.origin.exchange_view import View
 from galeproof.origin.origin import Origin
 from galeproof.tap.tap import Tap
+from galeproof.world.authority import Authority
 
 __all__ = ["ChildRun"]
 
 _LAG_NS = 5_000_000
+_ALONE = ("refuse", "blackhole", "tls stall", "tls drip")
 
 
 class ChildRun:
@@ -46,10 +48,25 @@ class ChildRun:
         """Pass the origin's word on to the tap."""
         self.tap.phase(number, total, close)
 
-    async def open(self) -> dict[str, Any]:
-        """Listen; return both ports."""
-        return {"run": self.number, "tap": await self.tap.listen(),
-                "origin": await self.origin.listen()}
+    async def open(self, tls: bool = False) -> dict[str, Any]:
+        """Listen; return the ports, the address of each origin, and what a client must trust.
+
+        Raises:
+            ValueError: TLS is asked for, and its extra is not installed.
+        """
+        authority = Authority() if tls else None
+        self.tap.context = authority.context if authority else None
+        port = await self.tap.listen()
+        scheme = "https" if tls else "http"
+        other = await self.tap.listen_beside("other")
+        places = {"first": f"{scheme}://127.0.0.1:{port}", "other": f"{scheme}://127.0.0.1:{other}",
+                  "other_host": f"{scheme}://localhost:{other}"}
+        if tls:
+            plain = await self.tap.listen_beside("plain", plain=True)
+            places["plain"] = f"http://127.0.0.1:{plain}"
+        self.origin.places = places
+        return {"run": self.number, "tap": port, "origin": await self.origin.listen(),
+                "places": places, "trust": authority.certificate if authority else None}
 
     async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command of this run, after those before it, and return the reply.
@@ -87,7 +104,7 @@ class ChildRun:
         # a connection step needs a fresh connection, and the storm does after its control
         closes = calm or any(
             (s.get("cut") or {}).get("at") == "accept"
-            or (s.get("cut") or {}).get("kind") in ("refuse", "blackhole") for s in schedule)
+            or (s.get("cut") or {}).get("kind") in _ALONE for s in schedule)
         rng: random.Random = stream(seed, "effects")
         self.origin.begin(refs, key_where, closes, rng, deduplicate, routes)
         self.tap.begin(list(refs), schedule, lanes, closing, seed, list(routes))
@@ -119,5 +136,6 @@ class ChildRun:
     def close(self) -> None:
         """End every connection, and listen no more."""
         self.tap.close()
+        self.tap.close_beside()
         self.tap.end()
         self.origin.close()

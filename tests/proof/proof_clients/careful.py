@@ -68,7 +68,7 @@ def typed(value):
     return value
 
 
-class _Read:
+class Read:
     """An answer whose body was read up to the limit."""
 
     def __init__(self, status, headers, content):
@@ -118,7 +118,7 @@ class Careful(Sound):
             content += piece
             if len(content) > MOST:
                 raise httpx.DecodingError("size", request=response.request)
-        return _Read(response.status_code, response.headers, content)
+        return Read(response.status_code, response.headers, content)
 
     def typed(self, value):
         return typed(value)
@@ -177,7 +177,7 @@ class CarefulOnRequests(SoundOnRequests):
             content += piece
             if len(content) > MOST:
                 raise requests.exceptions.ContentDecodingError("size")
-        return _Read(response.status_code, response.headers, content)
+        return Read(response.status_code, response.headers, content)
 
     typed, result = Careful.typed, Careful.result
     end, refuse, give_up = Careful.end, Careful.refuse, Careful.give_up

@@ -26,7 +26,7 @@ from galeproof.scenario.quantity import QUANTITY_NAMES
 CODES = frozenset(INVARIANTS)
 FULL = parse_profile({
     "max_attempts": 3, "connect_timeout_s": 1.0, "read_timeout_s": 1.0, "deadline_s": 6.0,
-    "retry_after_max_s": 5.0, "backoff": {"base_s": 0.2, "cap_s": 2.0},
+    "retry_after_max_s": 5.0, "secret_reload_s": 1.0, "backoff": {"base_s": 0.2, "cap_s": 2.0},
 })
 HEAD = "name: x\nwhy: y\noperations:\n  - {kind: read, count: 2}\nsteps:\n"
 
