@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from galeproof import read, write
-from galeproof.client import BlockingPaymentsClient, ClientSettings, PaymentsClient
+from galeproof.client import BlockingPaymentsClient, ClientSettings, OAuthSettings, PaymentsClient
 
 PAYMENT = {"id": "{effect}", "amount": "{amount}", "currency": "EUR", "status": "settled",
            "reference": "{ref}", "created_at": "2026-11-25T00:00:00Z"}
@@ -35,6 +35,16 @@ class Payments:
 
     async def close(self) -> None:
         await self.client.aclose()
+
+
+class OAuthPayments(Payments):
+    """The reference client with a refresh token that rotates."""
+
+    def __init__(self, base_url: str, secrets: Any, token_url: str, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file, oauth=OAuthSettings(
+            token_url=token_url, client_id="shop", client_secret=secrets["api_key"],
+            refresh_token=secrets["refresh_token"]))
+        self.client = PaymentsClient(settings, http=self.http)
 
 
 class BlockingPayments:

@@ -23,6 +23,9 @@ from galeproof.invariants.idm.no_unkeyed_ambiguous_retry import IDM001
 from galeproof.invariants.idm.same_key_every_attempt import IDM002
 from galeproof.invariants.idm.unkeyed_retry_on_status import IDM004
 from galeproof.invariants.jit.jitter_present import JIT001
+from galeproof.invariants.oau.bounded_refresh import OAU002
+from galeproof.invariants.oau.rotation_picked_up import OAU003
+from galeproof.invariants.oau.single_flight_refresh import OAU001
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
 from galeproof.invariants.raf.retry_after_seconds import RAF001
@@ -53,6 +56,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     ERR001, ERR002, ERR003, ERR004, ERR005, ERR006,
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM007,
     JIT001,
+    OAU001, OAU002, OAU003,
     RAF001, RAF002, RAF004,
     RTY001, RTY002, RTY003, RTY004, RTY006, RTY007,
     SEC001, SEC002, SEC004, SEC006, SEC007, SEC008,

@@ -7,8 +7,7 @@ import contextlib
 import functools
 import importlib.util
 import platform
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,12 +15,18 @@ from typing import Any
 from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
 from galeproof.runner.learning import learn
+from galeproof.runner.provision import (
+    authority_of,
+    given_of,
+    secrets_of,
+    trust_file,
+    words_of,
+)
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.runner.workload import Group, calls_of, groups_of, lacks, left_out
@@ -138,9 +143,9 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
         return Run(scenario.name, skipped=unable, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
-                 _secrets(subject, scenario, seed))
+                 secrets_of(subject, scenario, seed))
     try:
-        with station.open_run(tls=scenario.tls) as work.room, _trust(work.room) as work.ca_file:
+        with station.open_run(tls=scenario.tls) as work.room, trust_file(work.room) as work.ca_file:
             await _guarded(work)
     except (WorldError, EngineError) as error:
         fault = station.world.fault or str(error)
@@ -158,24 +163,6 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
                    expected=expected)
     history = _history(work)
     return Run(scenario.name, history, check_storm(history), station.world.fault, expected=expected)
-
-
-def _secrets(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
-    names = subject.foreign.secrets if subject.foreign else ("api_key",)
-    return {name: canary(stream(seed, f"{scenario.name}/secret" + ("" if name == "api_key" else
-                                                                   f"/{name}"))) for name in names}
-
-
-@contextlib.contextmanager
-def _trust(room: WorldRun) -> Iterator[str | None]:
-    """The path of a file with the certificate that a client must trust, where TLS is spoken."""
-    if room.trust is None:
-        yield None
-        return
-    with tempfile.NamedTemporaryFile("w", prefix="galeproof-ca-", suffix=".pem") as file:
-        file.write(room.trust)
-        file.flush()
-        yield file.name
 
 
 async def _guarded(work: _Work) -> None:
@@ -245,8 +232,15 @@ async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: l
     work.world.events.clear()
     await _world(work, "begin", refs=refs, schedule=schedule, lanes=lanes, closing=closing,
                  key_where=work.subject.profile.idempotency_key or "Idempotency-Key",
-                 seed=work.seed, deduplicate=True, routes=dict(instance.description.routes),
-                 calm=calm)
+                 seed=work.seed, deduplicate=True, calm=calm, **authority_of(
+                     work.scenario, instance.description, work.secrets))
+
+
+async def _rotate(work: _Work, instance: Instance, name: str, recorder: Recorder) -> None:
+    """Another secret from now on: the subject's file has it, and the old one is refused."""
+    taken = await instance.rotate(name, work.secrets[f"{name}_next"])
+    await _world(work, "rotate", old=work.secrets[name])
+    recorder.add("controller", "rotated", None, None, name=name, taken=taken)
 
 
 async def _calm(work: _Work, instance: Instance, groups: list[Group], lanes: dict[str, int],
@@ -308,8 +302,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
 async def _open(work: _Work) -> Instance:
     instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
-    given = {"other_url": work.world.places["other"], "ca_file": work.ca_file}
-    instance.given = {name: value for name, value in given.items() if value is not None}
+    instance.given = given_of(work.world, work.ca_file)
     await instance.open(work.world.base_url, work.secrets)
     work.channels = instance.channels
     return instance
@@ -321,6 +314,10 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
     one = work.sequential
     stuck = False
     for group, calls in made:
+        if group.rotate:
+            await _rotate(work, instance, group.rotate, recorder)
+        if group.after_s:
+            await sleep(group.after_s)
         share = -(-len(calls) // work.scenario.starts)
         driven = await drive(
             instance, calls[(number - 1) * share : number * share], recorder,
@@ -367,10 +364,11 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "start_wall_s": round(began_s, 3), "lag_p99_ms": work.lag_ms,
         "budget_s": work.budget_s, "linger_s": _linger_s(work), "starts": scenario.starts,
         "fresh_process": not work.subject.in_process,
-        "words": [step.word for step in work.schedule.steps],
+        "words": words_of(work.scenario, work.schedule),
         "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(work.channels),
+        **({"tokens": scenario.tokens.model_dump()} if scenario.tokens else {}),
         **({"tls": True} if scenario.tls else {}),
         **({"cold": True} if work.subject.cold else {}),
         **({"foreign": True} if work.subject.foreign else {}),

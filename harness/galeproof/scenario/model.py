@@ -15,7 +15,7 @@ from galeproof.scenario.quantity import Quantity, parse_quantity, resolve
 from galeproof.scenario.source import LocatedError
 
 __all__ = ["AnswerSpec", "DripSpec", "Expect", "OperationGroup", "RetryAfter", "Scenario",
-           "StepSpec"]
+           "StepSpec", "TokensSpec"]
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 _RANGE = re.compile(r"(\d{1,4})(-)?(\d{1,4})?")
@@ -39,6 +39,20 @@ class OperationGroup(BaseModel):
     takes: Literal["body"] | None = None
     cancel_after_s: QuantityField | None = None
     again: bool = False
+    rotate: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    after_s: QuantityField | None = None
+
+
+class TokensSpec(BaseModel):
+    """What becomes of tokens at the storm's beginning: those of the control are ``expired``, also
+    every fresh one is ``refused``, the token endpoint answers ``status``, after ``delay_s``."""
+
+    model_config = _CONFIG
+    expired: bool = True
+    refused: bool = False
+    status: Literal[400, 401, 403, 500, 503] | None = None
+    delay_s: float = Field(default=0.0, ge=0, le=10)
+    rotate: bool = True
 
 
 class DripSpec(BaseModel):
@@ -248,6 +262,7 @@ class Scenario(BaseModel):
     starts: int = Field(default=1, ge=1, le=4, strict=True)
     quiet: bool = False
     tls: bool = False
+    tokens: TokensSpec | None = None
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
@@ -289,6 +304,8 @@ class Scenario(BaseModel):
                     ("operations", number, "again"),
                     "calls the operations of the group before it again: there must be one, of the "
                     "same kind, with at least as many")
+            if group.rotate and self.starts > 1:
+                raise LocatedError(("operations", number, "rotate"), "needs starts: 1")
             if group.again and self.starts > 1:
                 raise LocatedError(("operations", number, "again"), "needs starts: 1")
 

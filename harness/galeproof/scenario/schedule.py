@@ -34,7 +34,8 @@ def schedule_of(scenario: Scenario, profile: Profile) -> Schedule | NotApplicabl
     lanes: dict[str, tuple[Mapping[str, Any], ...]] = {}
     steps = []
     try:
-        for wait in (scenario.linger_s, *(g.cancel_after_s for g in scenario.operations)):
+        for wait in (scenario.linger_s, *(g.cancel_after_s for g in scenario.operations),
+                     *(g.after_s for g in scenario.operations)):
             if wait is not None:
                 resolve(wait, known)
         for spec in sorted(scenario.steps, key=lambda s: s.attempts[0]):

@@ -43,7 +43,11 @@ def build_schema() -> dict[str, Any]:
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
         stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
-        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"})
+        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"},
+        rotate={"type": "string"}, after_s=QUANTITY_SCHEMA)
+    tokens = _object([], expired={"type": "boolean"}, refused={"type": "boolean"},
+                     status={"enum": [400, 401, 403, 500, 503]}, delay_s={"type": "number"},
+                     rotate={"type": "boolean"})
     expect = _object([], outcome={"enum": ["success", "failure", "any"]},
                      exercised={"type": "array", "items": {"type": "string"}})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",
@@ -52,5 +56,6 @@ def build_schema() -> dict[str, Any]:
                       steps={"type": "array", "items": step}, expect=expect,
                       observe_s={"type": "number"},
                       linger_s=QUANTITY_SCHEMA, timezone={"type": "string"}, tls={"type": "boolean"},
+                      tokens=tokens,
                      
                       starts={"type": "integer", "minimum": 1, "maximum": 4})}

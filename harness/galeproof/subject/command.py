@@ -100,6 +100,10 @@ class CommandInstance:
         await err.finish()
         return _outcome(code, out.text(), err.text(), start, end)
 
+    async def rotate(self, name: str, value: str) -> bool:
+        """A command has no file of its own."""
+        return False
+
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """End what outlived its operation; return what was said."""
         for group in self._groups:

@@ -202,6 +202,16 @@ class DriverInstance:
             return Outcome("failed", None, error, begin, end)
         return Outcome("ok", answer.get("ok"), None, begin, end)
 
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into its file; a foreign driver was given none."""
+        if self._foreign or self._reader is None or self._reader.done():
+            return False
+        self._number += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = future
+        self._say({"id": self._number, "rotate": [name, value]})
+        return bool((await future).get("ok"))
+
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Ask it to close; end it where it does not within 5 s."""
         if not self._process:

@@ -38,6 +38,9 @@ class Instance(Protocol):
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
         """Do one operation; a failure of the client is an outcome, not an exception."""
 
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into the file that it was given; False where it asked for none."""
+
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Close the client; return what was captured, and the probes."""
 

@@ -98,6 +98,11 @@ class LocalInstance:
         assert isinstance(outcome, Outcome)
         return outcome
 
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into its file, where the client asked for one."""
+        secrets = self._given.get("secrets")
+        return isinstance(secrets, Secrets) and secrets.rotate(name, value)
+
     async def _threaded(self, function: Callable[[], Any]) -> Any:
         value = await asyncio.get_running_loop().run_in_executor(self._pool, function)
         return await value if inspect.isawaitable(value) else value

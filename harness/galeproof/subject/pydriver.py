@@ -49,6 +49,10 @@ class _Driver:
         elif "do" in message:
             task = asyncio.ensure_future(self.do(message))
             self._tasks[message["id"]] = task
+        elif "rotate" in message:
+            assert self._instance is not None
+            taken = await self._instance.rotate(*message["rotate"])
+            self.say({"id": message["id"], "ok": taken, "ns": [0, 0]})
         elif "cancel" in message:
             if task_ := self._tasks.get(message["cancel"]):
                 task_.cancel()

@@ -60,7 +60,9 @@ class ClientConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.sock = transport.get_extra_info("socket")
-        transport.set_write_buffer_limits(high=0)  # resume_writing then means "empty"
+        # resume_writing then means "empty"; TLS pauses from its high mark on, which 0 always is
+        tls = transport.get_extra_info("ssl_object") is not None
+        transport.set_write_buffer_limits(high=int(tls), low=0)
         self.tap.connections.add(self)
         self._note("accept")
         self.tap.accepted(self)

@@ -12,6 +12,7 @@ from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.origin.exchange_view import View
 from galeproof.origin.origin import Origin
+from galeproof.origin.tokens import Issuer
 from galeproof.tap.tap import Tap
 from galeproof.world.authority import Authority
 
@@ -86,6 +87,9 @@ class ChildRun:
         if name == "spec":
             self.origin.operations[args["ref"]] = args["spec"]
             return {}
+        if name == "rotate":
+            self.origin.worthless.append(args["old"])
+            return {}
         if name == "cut_off":
             for connection in list(self.tap.connections):
                 connection.end()
@@ -100,16 +104,28 @@ class ChildRun:
 
     def _begin(self, refs: dict[str, Any], schedule: list[Any], lanes: dict[str, int],
                closing: list[str], key_where: str, seed: int, deduplicate: bool,
-               routes: dict[str, Any], calm: bool = False) -> dict[str, Any]:
+               routes: dict[str, Any], calm: bool = False,
+               tokens: dict[str, Any] | None = None) -> dict[str, Any]:
         # a connection step needs a fresh connection, and the storm does after its control
         closes = calm or any(
             (s.get("cut") or {}).get("at") == "accept"
             or (s.get("cut") or {}).get("kind") in _ALONE for s in schedule)
         rng: random.Random = stream(seed, "effects")
         self.origin.begin(refs, key_where, closes, rng, deduplicate, routes)
+        self._begin_tokens(tokens, seed, calm)
         self.tap.begin(list(refs), schedule, lanes, closing, seed, list(routes))
         self._lags.clear()
         return {"port": self.tap.port}
+
+    def _begin_tokens(self, spec: dict[str, Any] | None, seed: int, calm: bool) -> None:
+        """The authority lasts from the control into the storm."""
+        if spec is None:
+            self.origin.issuer = None
+        elif calm or self.origin.issuer is None:
+            self.origin.issuer = Issuer(stream(seed, "tokens"), spec.get("refresh") or "")
+        if self.origin.issuer and not calm and spec and spec.get("storm"):
+            self.origin.issuer.storm(spec["storm"])
+            self.recorder.add("origin", "token_expiry", **spec["storm"])
 
     async def _end(self) -> dict[str, Any]:
         await self.tap.settle()
