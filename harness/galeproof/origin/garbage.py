@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,23 @@ def _value(kind: str, document: Any, nth: int, fields: Sequence[str]) -> Spoilt:
 
 
 @functools.cache
+def _piece() -> tuple[bytes, bytes]:
+    """A megabyte of white space, and its deflate block, which stands for itself."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = b" " * 1_000_000
+    return piece, packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+@functools.lru_cache(maxsize=64)
 def bomb(text: str) -> bytes:
     """Return a text that white space follows, BOMB_BYTES of it, packed by gzip."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    piece = b" " * 1_000_000
-    parts = [packer.compress(text.encode())]
-    parts += [packer.compress(piece) for _ in range(BOMB_BYTES // len(piece))]
-    return b"".join([*parts, packer.flush()])
+    piece, packed = _piece()
+    times = BOMB_BYTES // len(piece)
+    begin = zlib.compressobj(9, zlib.DEFLATED, -15)
+    first = begin.compress(text.encode()) + begin.flush(zlib.Z_FULL_FLUSH)
+    checksum = zlib.crc32(text.encode())
+    for _ in range(times):
+        checksum = zlib.crc32(piece, checksum)
+    size = (len(text.encode()) + BOMB_BYTES) & 0xFFFFFFFF
+    head = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+    return b"".join([head, first, packed * times, b"\x03\x00", struct.pack("<II", checksum, size)])

@@ -13,11 +13,17 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The requests of one operation and the redirects among their answers."""
+    """The requests of one operation and the redirects among their answers.
+
+    Attributes:
+        longest: The most requests in a row of which each but the last was redirected: a retry after
+            a failure begins anew.
+    """
 
     operation: Operation
     requests: tuple[Exchange, ...]
     redirects: tuple[Exchange, ...]
+    longest: int
 
     @property
     def endless(self) -> bool:
@@ -28,7 +34,15 @@ class Chain:
 
 def chains_of(operation: Operation) -> Chain | None:
     """Return the operation's redirects; None where it met none."""
-    requests = operation.requests
-    met = tuple(a for a in requests if a.complete and a.status in _REDIRECTS
+    met = tuple(a for a in operation.attempts if a.complete and a.status in _REDIRECTS
                 and a.answer_header("location"))
-    return Chain(operation, tuple(requests), met) if met else None
+    if not met:
+        return None
+    known = {a.x for a in met}
+    longest = run = 0
+    for attempt in operation.requests:
+        run += 1
+        longest = max(longest, run)
+        if attempt.x not in known:
+            run = 0
+    return Chain(operation, tuple(operation.requests), met, longest)

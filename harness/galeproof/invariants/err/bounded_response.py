@@ -60,9 +60,8 @@ def check(case: Case) -> Verdict:
         if operation.cancel is not None:
             continue
         _hops(case, operation, told)
-        met = [a for a in operation.requests if a.word in _HUGE]
-        declared = case.profile.operations.get(operation.name)
-        if met and not (declared and declared.download):
+        met = [a for a in operation.attempts if a.word in _HUGE]
+        if met and not ((own := case.profile.operations.get(operation.name)) and own.download):
             _size(case, operation, met, limit_mb, memory, told)
     if told.findings:
         return _TELL.failed(case, told.findings, observed=round(told.most, 1), limit=limit_mb)
@@ -80,10 +79,10 @@ def _hops(case: Case, operation: Operation, told: _Told) -> None:
     if chain is None or not chain.endless:
         return
     most = _HOPS * (case.profile.max_attempts or 1)
-    if len(chain.redirects) - 1 > most:
+    if chain.longest - 1 > most:
         told.findings.append(Finding(
             operation.ref, tuple(a.evidence[0] for a in chain.requests[: _HOPS + 2]),
-            f"{len(chain.requests)} requests in one chain of redirects, {_HOPS} may be followed", _MEND))
+            f"{chain.longest} requests in one chain of redirects, {_HOPS} may be followed", _MEND))
     elif operation.outcome == "failed":
         told.held.add(operation.ref)
 

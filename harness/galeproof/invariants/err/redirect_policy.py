@@ -19,8 +19,8 @@ def check(case: Case) -> Verdict:
     """ERR006 redirect-policy-obeyed.
 
     What it does: every answer is a redirect, within the origin or to another one. With a declared
-    limit of n redirects (0 included) an operation may send n + 1 requests, and its caller must get an
-    error, not the redirect's body.
+    limit of n redirects (0 included) an operation may send n + 1 requests (a retry after a failure
+    begins anew), and its caller must get an error, not the redirect's body.
 
     Why it is bad: who forbade redirects did so for a reason: they lead requests to hosts that
     somebody else chose.
@@ -37,7 +37,7 @@ def check(case: Case) -> Verdict:
     References: RFC 9110, section 15.4; CVE-2025-50181.
     """
     chains = [c for o in case.sound() if o.cancel is None and (c := chains_of(o))]
-    most = max((len(c.requests) for c in chains), default=0)
+    most = max((c.longest for c in chains), default=0)
     allowed = case.profile.max_redirects
     if chains and allowed is None:
         return _TELL.unknown(case, "undeclared", f"{most} requests seen; to judge: max_redirects = ...",
@@ -64,8 +64,8 @@ def check(case: Case) -> Verdict:
 
 
 def _problem(chain: Chain, allowed: int) -> str | None:
-    if len(chain.redirects) > allowed and len(chain.requests) > allowed + 1:
-        return f"{len(chain.requests)} requests, {allowed} redirects are allowed"
+    if chain.longest > allowed + 1:
+        return f"{chain.longest} requests, {allowed} redirects are allowed"
     if chain.endless and chain.operation.outcome == "ok":
         return f"the last answer was a redirect, and the caller got {given(chain.operation)}"
     return None

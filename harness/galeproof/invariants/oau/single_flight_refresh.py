@@ -37,9 +37,9 @@ def check(case: Case) -> Verdict:
     References: RFC 9700, section 4.14.2; RFC 6749, section 6.
     """
     expiries = list(case.history.of("token_expiry"))
-    events = list(case.history.of("token"))
     if not expiries or not any(_witnesses(case, expiry) for expiry in expiries):
         return _TELL.unknown(case, case.doubt(), limit=1)
+    events = list(case.history.of("token"))
     findings = _used_twice(case, events)
     critical = bool(findings)
     most = grey = held = 0

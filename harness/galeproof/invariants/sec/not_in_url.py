@@ -12,6 +12,8 @@ __all__ = ["SEC008"]
 
 _TELL = Teller("SEC008", "not-in-url", "major", "requests")
 _MEND = "send credentials in the Authorization header, or in the body of a token request"
+_HEADERS = ("referer", "host")
+_LENGTHS = frozenset(map(len, _HEADERS))
 _SHOWN = 20  # findings: the rest is counted
 
 
@@ -35,13 +37,12 @@ def check(case: Case) -> Verdict:
     """
     found = case.attribution
     exchanges = [a for a in (*found.exchanges, *found.strays, *found.ambiguous) if a.x is not None]
-    places = [_places(a) for a in exchanges]
     findings: list[Finding] = []
     note, count = "", 0
     # one search over all of them: most runs have nothing to find
-    if sightings(case, " ".join(text for _, text in {p for place in places for p in place})):
-        for exchange, place in zip(exchanges, places, strict=True):
-            for where, text in place:
+    if sightings(case, " ".join([*(a.target for a in exchanges), *_said(exchanges)])):
+        for exchange in exchanges:
+            for where, text in _places(exchange):
                 for name, seen in sightings(case, text):
                     if seen.size < LEAK and not seen.whole:
                         note = f"{seen.size} characters of {name} were shown"
@@ -58,10 +59,16 @@ def check(case: Case) -> Verdict:
     return _TELL.passed(case, len(exchanges), observed=0, limit=0, note=note)
 
 
+def _said(exchanges: list[Exchange]) -> set[str]:
+    """Every value of the headers that are looked at."""
+    return {value for a in exchanges for name, value in a.headers
+            if len(name) in _LENGTHS and name.lower() in _HEADERS}
+
+
 def _places(exchange: Exchange) -> list[tuple[str, str]]:
     """Where a secret must not stand, with what stands there."""
     found = [("target", exchange.target)]
-    for name in ("referer", "host"):
+    for name in _HEADERS:
         if value := exchange.header(name):
             found.append((name, value))
     return found
