@@ -12,7 +12,7 @@ def bearing(token):
 
 def test_a_refresh_token_rotates_and_is_good_once():
     """The second use of one is invalid_grant, and recorded as reuse."""
-    issuer = Issuer(random.Random(1), "rt_first")
+    issuer = Issuer(random.Random(1), "rt_first", rotate=True)
     form = b"grant_type=refresh_token&refresh_token=rt_first"
     first, second = issuer.issue(form), issuer.issue(form)
     assert (200, 400, True) == (first.status, second.status, second.told["reused"])

@@ -33,7 +33,9 @@ class Issuer:
 
     Attributes:
         refresh: The refresh token in force; empty where the run has none.
-        rotate: Whether each use of a refresh token gives another one.
+        rotate: Whether each use of a refresh token gives another one (in a storm of tokens only: a
+            subject that is started anew begins with the first one again).
+        fixed: The access token that is always given: the run's canary, outside storms of tokens.
         guarded: Whether requests need a good token.
         refused: Whether even a fresh token is refused.
         status: What the token endpoint answers instead of a token, or None.
@@ -42,7 +44,8 @@ class Issuer:
 
     rng: random.Random
     refresh: str = ""
-    rotate: bool = True
+    rotate: bool = False
+    fixed: str = ""
     guarded: bool = False
     refused: bool = False
     status: int | None = None
@@ -76,7 +79,7 @@ class Issuer:
             return Issued(400, {"error": "invalid_grant"}, {**told, "reused": True})
         if grant not in _GRANTS:
             return Issued(400, {"error": "unsupported_grant_type"}, told)
-        access = self._new("at")
+        access = self.fixed or self._new("at")
         self._good.add(access)
         answer: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "expires_in": _LIFE_S}
         if grant == "refresh_token":

@@ -122,7 +122,8 @@ class ChildRun:
         if spec is None:
             self.origin.issuer = None
         elif calm or self.origin.issuer is None:
-            self.origin.issuer = Issuer(stream(seed, "tokens"), spec.get("refresh") or "")
+            self.origin.issuer = Issuer(
+                stream(seed, "tokens"), spec.get("refresh") or "", fixed=spec.get("fixed") or "")
         if self.origin.issuer and not calm and spec and spec.get("storm"):
             self.origin.issuer.storm(spec["storm"])
             self.recorder.add("origin", "token_expiry", **spec["storm"])
