@@ -1,5 +1,6 @@
 """The second origin, TLS, stalled handshakes and what an answer may be spoilt with, on sockets."""
 
+import base64
 import gzip
 import http.client
 import json
@@ -150,3 +151,38 @@ def test_chunks_end_and_a_cut_leaves_the_last_out(process, room):
             room.call("end")
         finally:
             plane.delete(name)
+
+
+def test_a_kept_connection_answers_every_request(process, room):
+    """Forty uploads, one after another on one connection: the tap never stops reading what comes back."""
+    plane, name = begin(process, room)
+    at = urlsplit(room.base_url)
+    trust = ssl.create_default_context(cadata=room.trust) if room.trust else None
+    link = (http.client.HTTPSConnection(at.netloc, context=trust, timeout=5) if trust
+            else http.client.HTTPConnection(at.netloc, timeout=5))
+    try:
+        statuses = []
+        for number in range(40):
+            link.request("POST", f"/payments/{REF}", body=b"x" * (number * 1000))
+            answer = link.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        room.call("end")
+    finally:
+        link.close()
+        plane.delete(name)
+    assert [200] * 40 == statuses
+
+
+def test_a_rotated_secret_is_refused_wherever_a_head_has_it(process, room):
+    """As it is and in Basic; another one is welcome."""
+    plane, name = begin(process, room)
+    coded = base64.b64encode(b"user:old-secret").decode()
+    try:
+        room.call("rotate", old="old-secret")
+        said = [ask(room, room.base_url, {"Authorization": value}).status
+                for value in ("Bearer old-secret", f"Basic {coded}", "Bearer new-secret")]
+        room.call("end")
+    finally:
+        plane.delete(name)
+    assert [401, 401, 200] == said

@@ -35,7 +35,7 @@ class Issuer:
         refresh: The refresh token in force; empty where the run has none.
         rotate: Whether each use of a refresh token gives another one (in a storm of tokens only: a
             subject that is started anew begins with the first one again).
-        fixed: The access token that is always given: the run's canary, outside storms of tokens.
+        fixed: The access token that is given first: the run's canary, outside storms of tokens.
         guarded: Whether requests need a good token.
         refused: Whether even a fresh token is refused.
         status: What the token endpoint answers instead of a token, or None.
@@ -79,7 +79,7 @@ class Issuer:
             return Issued(400, {"error": "invalid_grant"}, {**told, "reused": True})
         if grant not in _GRANTS:
             return Issued(400, {"error": "unsupported_grant_type"}, told)
-        access = self.fixed or self._new("at")
+        access, self.fixed = self.fixed or self._new("at"), ""  # a renewed one must be another
         self._good.add(access)
         answer: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "expires_in": _LIFE_S}
         if grant == "refresh_token":

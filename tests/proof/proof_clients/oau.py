@@ -8,7 +8,7 @@ import time
 
 from proof_clients.aio import AsyncSound
 from proof_clients.libraries import SoundOnRequests
-from proof_clients.sound import PROFILE, Failed, Sound
+from proof_clients.sound import ENDS, PROFILE, Failed, Sound
 
 
 class Bearing(Sound):
@@ -44,6 +44,7 @@ class Bearing(Sound):
         headers = {"Authorization": f"Bearer {self.token}", "X-Request-Id": ref}
         if method == "POST":
             headers["Idempotency-Key"] = key
+        ENDS.at = self.attempt_ends(until)
         return self.http.request(method, self.base + path, json=body, headers=headers,
                                  timeout=self.attempt_timeout(until))
 

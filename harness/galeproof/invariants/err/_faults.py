@@ -42,7 +42,9 @@ def _of_attempt(last: Exchange) -> tuple[str, ...]:
         return ("protocol",) if kind_of(last) in MALFORMED | VALUES else ()
     if last.closed is not None:
         return ("connection", "protocol") if last.answered_bytes else ("connection",)
-    return ("timeout",) if last.word.startswith(("hang", "drip", "lane")) else ()
+    if last.word.startswith("drip"):  # some libraries take the first interim answer for the last
+        return ("timeout", "protocol")
+    return ("timeout",) if last.word.startswith(("hang", "lane")) else ()
 
 
 def raw(error_type: str) -> bool:
