@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from galeproof import read, write
-from galeproof.client import BlockingPaymentsClient, ClientSettings, PaymentsClient
+from galeproof.client import BlockingPaymentsClient, ClientSettings, OAuthSettings, PaymentsClient
 
 PAYMENT = {"id": "{effect}", "amount": "{amount}", "currency": "EUR", "status": "settled",
            "reference": "{ref}", "created_at": "2026-11-25T00:00:00Z"}
@@ -20,8 +20,9 @@ class Payments:
 
     http: ModuleType = httpx
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
-        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+    def __init__(self, base_url: str, secrets: Any, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file,
+                                  api_key_file=str(secrets.file("api_key")))
         self.client = PaymentsClient(settings, http=self.http)
 
     @read(answer=FOUND)
@@ -36,13 +37,24 @@ class Payments:
         await self.client.aclose()
 
 
+class OAuthPayments(Payments):
+    """The reference client with a refresh token that rotates."""
+
+    def __init__(self, base_url: str, secrets: Any, token_url: str, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file, oauth=OAuthSettings(
+            token_url=token_url, client_id="shop", client_secret=secrets["api_key"],
+            refresh_token=secrets["refresh_token"]))
+        self.client = PaymentsClient(settings, http=self.http)
+
+
 class BlockingPayments:
     """The blocking twin with its default settings."""
 
     http: ModuleType = httpx
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
-        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
+    def __init__(self, base_url: str, secrets: Any, ca_file: str | None) -> None:
+        settings = ClientSettings(base_url=base_url, ca_file=ca_file,
+                                  api_key_file=str(secrets.file("api_key")))
         self.client = BlockingPaymentsClient(settings, http=self.http)
 
     @read(answer=FOUND)

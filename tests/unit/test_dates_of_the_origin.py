@@ -5,12 +5,14 @@ import pytest
 from galeproof.faults.steps import DATE_FORMS, schedule_from_dict
 from galeproof.invariants.raf._date import http_date
 from galeproof.kernel.recorder import Recorder
+from galeproof.kernel.wire import Head
 from galeproof.model import Profile
 from galeproof.origin.answers import respond
 from galeproof.scenario import schedule_of
 from galeproof.scenario.model import Scenario
 from galeproof.tap.tap import Tap
 
+HEAD = Head(("GET", "/", "HTTP/1.1"), ())
 WALL = 1_795_599_017.4
 SAID = {"imf": "Wed, 25 Nov 2026 09:30:21 GMT", "rfc850": "Wednesday, 25-Nov-26 09:30:21 GMT",
         "asctime": "Wed Nov 25 09:30:21 2026"}
@@ -18,8 +20,8 @@ SAID = {"imf": "Wed, 25 Nov 2026 09:30:21 GMT", "rfc850": "Wednesday, 25-Nov-26 
 
 def _retry_after(form, wall_s=WALL):
     answer = {"status": 503, "retry_after_date_s": 4.0, "retry_after_form": form}
-    head = respond(answer, {}, {}, target="/", body_at_least=0, close=False, wall_s=wall_s,
-                   method="GET").head.decode()
+    head = respond(answer, {}, {}, head=HEAD, body_at_least=0, close=False,
+                   wall_s=wall_s).head.decode()
     return next(line.partition(": ")[2] for line in head.split("\r\n") if line.startswith("Retry-After"))
 
 

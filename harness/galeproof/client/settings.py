@@ -98,6 +98,7 @@ class ClientSettings(BaseSettings):
     max_redirects: int = Field(default=3, ge=0, le=20)
     max_pages: int = Field(default=1000, ge=1)
     trust_env: bool = True
+    ca_file: str | None = None
 
     def __init__(self, **values: Any) -> None:
         problem: str | None = None

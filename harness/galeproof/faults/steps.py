@@ -13,18 +13,23 @@ from typing import Any
 from galeproof.errors import ScenarioError
 
 __all__ = [
+    "BLOATS",
     "CLEAN",
     "CUT_AT",
     "CUT_KINDS",
     "DATE_FORMS",
     "DRIP_PARTS",
+    "FRAMINGS",
     "GARBAGE",
+    "MALFORMED",
     "MAX_CUT_BYTES",
+    "PLACES",
     "Answer",
     "Cut",
     "Drip",
     "Schedule",
     "Step",
+    "VALUES",
     "parse_cut",
     "parse_step_words",
     "schedule_from_dict",
@@ -33,14 +38,23 @@ __all__ = [
 ]
 
 CLEAN = "clean"
-CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale")
+CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale", "tls stall", "tls drip")
 CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body")
 DRIP_PARTS = ("body", "headers", "interim")
 DATE_FORMS = ("imf", "rfc850", "asctime")
-GARBAGE = ("html", "truncated_json", "empty", "nan")
+# no JSON, or none that one may trust
+MALFORMED = ("html", "truncated_json", "empty", "nan", "charset", "duplicate_keys", "wrong_type",
+             "no_content", "gzip_cut")
+# JSON with a value that is not what was promised; the last one adds a field
+VALUES = ("missing_field", "null_field", "number_as_string", "wrong_value", "infinite_number",
+          "unknown_field")
+GARBAGE = (*MALFORMED, *VALUES)
+FRAMINGS = ("length", "chunked", "gzip")
+BLOATS = ("gzip_bomb", "huge_head")
 MAX_CUT_BYTES = 16_777_216
 
-_ALONE = ("refuse", "blackhole", "stale")
+PLACES = ("other", "other_host", "first", "plain")
+_ALONE = ("refuse", "blackhole", "stale", "tls stall", "tls drip")
 _CUT_WORDS = re.compile(
     r"(?P<kind>rst|fin|hang) after "
     r"(?:(?P<at>accept|request|effect|headers)|(?P<n>[0-9]{1,9}) (?P<up>request )?bytes?)"
@@ -48,7 +62,7 @@ _CUT_WORDS = re.compile(
 _STATUS_WORDS = re.compile(r"(?P<status>[0-9]{3})(?P<effect> with effect)?")
 _CUT_HINT = (
     "allowed: rst|fin|hang after accept|request|effect|headers|N bytes|N request bytes, "
-    "refuse, blackhole, stale"
+    "refuse, blackhole, stale, tls stall, tls drip"
 )
 
 
@@ -105,7 +119,14 @@ class Answer:
         delay_s: Seconds between the whole request and the first byte of the answer.
         body: Literal body, or None for the usual one.
         garbage: One of GARBAGE in place of the usual body, or None.
-        location: ``same`` (the URL asked for), ``other`` (the second origin), or a path.
+        garbages: One kind of garbage for each operation in turn, in place of ``garbage``.
+        framing: One of FRAMINGS (``gzip`` only for who accepts it), or ``each``: one for each
+            operation in turn.
+        bloat: One of BLOATS: far more than anybody wants to read.
+        location: ``same`` (the URL asked for), a path, or one of PLACES: ``other`` (the second
+            origin: another port), ``other_host`` (the same by another name), ``first`` (back),
+            ``plain`` (from https to http).
+        locations: One for each operation in turn, in place of ``location``.
         close: Whether the answer says ``Connection: close``.
         statuses: One status for each operation in turn, in place of ``status``.
         endless: A body without end, as fast as it is taken.
@@ -122,7 +143,11 @@ class Answer:
     delay_s: float = 0.0
     body: str | None = None
     garbage: str | None = None
+    garbages: tuple[str, ...] = ()
+    framing: str = "length"
+    bloat: str | None = None
     location: str | None = None
+    locations: tuple[str, ...] = ()
     close: bool = False
     statuses: tuple[int, ...] = ()
     endless: bool = False
@@ -134,6 +159,8 @@ class Answer:
         return plain | {
             "headers": dict(self.headers),
             "statuses": list(self.statuses),
+            "garbages": list(self.garbages),
+            "locations": list(self.locations),
             "drip": self.drip.as_dict() if self.drip else None,
         }
 
@@ -207,7 +234,8 @@ def schedule_from_dict(data: Mapping[str, Any]) -> Schedule:
 def _step_from(data: Mapping[str, Any]) -> Step:
     answer = dict(data["answer"])
     drip = Drip(**answer.pop("drip")) if answer["drip"] else answer.pop("drip")
-    answer["statuses"] = tuple(answer["statuses"])
+    for name in ("statuses", "garbages", "locations"):
+        answer[name] = tuple(answer[name])
     cut = Cut(**data["cut"]) if data["cut"] else None
     return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut})
 
@@ -257,6 +285,10 @@ def word_of(answer: Answer, cut: Cut | None) -> str:
         return f"{cut.kind} after {cut.at}" if cut.at else cut.kind
     if answer.endless:
         return "endless body"
+    if answer.bloat:
+        return answer.bloat.replace("_", " ")
+    if answer.garbages:
+        return "garbage"
     if answer.garbage:
         return f"garbage {answer.garbage}"
     if answer.drip:

@@ -10,6 +10,12 @@ from types import MappingProxyType
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case
+from galeproof.invariants.err.bounded_response import ERR005
+from galeproof.invariants.err.malformed_is_not_success import ERR002
+from galeproof.invariants.err.mapped_error import ERR001
+from galeproof.invariants.err.redirect_policy import ERR006
+from galeproof.invariants.err.truncation_detected import ERR003
+from galeproof.invariants.err.typed_validation import ERR004
 from galeproof.invariants.idm.exactly_once import IDM007
 from galeproof.invariants.idm.key_bound_to_payload import IDM005
 from galeproof.invariants.idm.key_unique_per_operation import IDM003
@@ -17,6 +23,9 @@ from galeproof.invariants.idm.no_unkeyed_ambiguous_retry import IDM001
 from galeproof.invariants.idm.same_key_every_attempt import IDM002
 from galeproof.invariants.idm.unkeyed_retry_on_status import IDM004
 from galeproof.invariants.jit.jitter_present import JIT001
+from galeproof.invariants.oau.bounded_refresh import OAU002
+from galeproof.invariants.oau.rotation_picked_up import OAU003
+from galeproof.invariants.oau.single_flight_refresh import OAU001
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
 from galeproof.invariants.raf.retry_after_seconds import RAF001
@@ -26,26 +35,32 @@ from galeproof.invariants.rty.request_fidelity import RTY007
 from galeproof.invariants.rty.retry_cap import RTY001
 from galeproof.invariants.rty.retry_only_transient import RTY002
 from galeproof.invariants.rty.retry_recovers import RTY003
+from galeproof.invariants.sec.cross_origin_redirect import SEC006
 from galeproof.invariants.sec.exceptions import SEC002
 from galeproof.invariants.sec.logs import SEC001
+from galeproof.invariants.sec.no_downgrade import SEC007
+from galeproof.invariants.sec.not_in_url import SEC008
 from galeproof.invariants.sec.repr_and_state import SEC004
 from galeproof.invariants.tmo.body_stall_timeout import TMO003
 from galeproof.invariants.tmo.connect_timeout import TMO001
 from galeproof.invariants.tmo.deadline_covers_retries import TMO006
 from galeproof.invariants.tmo.no_orphans import TMO008
 from galeproof.invariants.tmo.response_timeout import TMO002
+from galeproof.invariants.tmo.tls_timeout import TMO005
 from galeproof.invariants.tmo.total_deadline import TMO004
 from galeproof.model import History, Profile, Verdict
 
 __all__ = ["INVARIANTS", "Invariant", "judge"]
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
+    ERR001, ERR002, ERR003, ERR004, ERR005, ERR006,
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM007,
     JIT001,
+    OAU001, OAU002, OAU003,
     RAF001, RAF002, RAF004,
     RTY001, RTY002, RTY003, RTY004, RTY006, RTY007,
-    SEC001, SEC002, SEC004,
-    TMO001, TMO002, TMO003, TMO004, TMO006, TMO008,
+    SEC001, SEC002, SEC004, SEC006, SEC007, SEC008,
+    TMO001, TMO002, TMO003, TMO004, TMO005, TMO006, TMO008,
 )})
 
 

@@ -134,7 +134,8 @@ def _begun(event: Event) -> Exchange:
         data["x"], event.connection, event.lo_ns, event.hi_ns, str(data.get("method", "")),
         str(data.get("target", "")), _pairs(data.get("headers")), word=str(data.get("word", "ok")),
         step=data.get("step"), lane=str(data.get("lane", "clean")), nth=int(data.get("nth", 1)),
-        by=str(data.get("by", "none")), marker=event.marker, evidence=[event.index])
+        by=str(data.get("by", "none")), origin=str(data.get("origin", "")), marker=event.marker,
+        evidence=[event.index])
 
 
 def _bare(event: Event, accepted: dict[int, Event]) -> Exchange:
@@ -177,7 +178,7 @@ def _take(exchange: Exchange, event: Event) -> None:
             if exchange.client_left_ns is None and data.get("how") != "ended":
                 exchange.client_left_ns = event.lo_ns
         case "answered":
-            exchange.value = data.get("value")
+            exchange.value, exchange.spoilt = data.get("value"), data.get("spoilt")
         case "effect":
             exchange.effects.append(str(data["effect"]))
         case "fault_unplanned":

@@ -24,6 +24,8 @@ class Exchange:
         end_lo_ns, end_hi_ns: Interval of the last write of the answer, or of the tap's close.
         word: What was planned for this attempt.
         closed: ``rst`` or ``fin`` where the tap ended the connection.
+        spoilt: How the origin spoilt the body, or None: ``html``, ``null_field amount``.
+        origin: The name of the origin that it reached; empty: the first one.
         evidence: Indices of its events.
     """
 
@@ -52,6 +54,8 @@ class Exchange:
     closed: str | None = None
     client_left_ns: int | None = None
     value: str | None = None
+    spoilt: str | None = None
+    origin: str = ""
     effects: list[str] = field(default_factory=list)
     unplanned: str | None = None
     opaque: bool = False

@@ -33,6 +33,8 @@ class OperationProfile(BaseModel):
 
     model_config = _MODEL
     naturally_idempotent: bool = False
+    default: Any = None
+    download: bool = False
     kind: Literal["read", "write"] | None = None
     answer: str | None = None
     status: int | None = None
@@ -54,6 +56,11 @@ class Profile(BaseModel):
     idempotency_key: Key | None = None
     correlation_id: Header | None = None
     errors: Mapping[str, str] = Field(default_factory=dict)
+    typed_answers: bool | tuple[str, ...] | None = None
+    coerces: bool = False
+    max_response_bytes: PositiveInt | None = None
+    max_redirects: int | None = Field(default=None, ge=0)
+    secret_reload_s: float | None = Field(default=None, ge=0)
     never_applied: tuple[int, ...] = ()
     operations: Mapping[str, OperationProfile] = Field(default_factory=dict)
     strict: bool = False
@@ -65,7 +72,7 @@ class Profile(BaseModel):
     def quantities(self) -> Mapping[str, float]:
         """Return the declared numbers by name, for expressions in scenarios."""
         names = ("max_attempts", "connect_timeout_s", "read_timeout_s", "deadline_s",
-                 "retry_after_max_s")
+                 "retry_after_max_s", "secret_reload_s")
         found = {n: float(v) for n in names if (v := getattr(self, n)) is not None}
         if self.backoff:
             found |= {"backoff_base_s": self.backoff.base_s, "backoff_cap_s": self.backoff.cap_s}

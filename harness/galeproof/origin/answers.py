@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
 from galeproof.kernel.wire import Head
+from galeproof.origin.garbage import HUGE_HEAD_BYTES, bomb, spoil
 
 __all__ = ["DEFAULT_ANSWER", "Rendered", "idempotency_key", "proof_value", "render", "respond"]
 
@@ -21,22 +24,19 @@ DEFAULT_ANSWER: Mapping[str, Any] = {
 }
 _DAYS = {name[:3]: name for name in (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")}
-_GARBAGE = {
-    "html": ("text/html", b"<html><body>Bad gateway</body></html>"),
-    "truncated_json": ("application/json", b'{"id": "x", "amou'),
-    "empty": ("application/json", b""),
-    "nan": ("application/json", b'{"id": NaN}'),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An answer: head and body bytes, and the string that a success must contain."""
+    """An answer: head and body bytes, the string that a success must contain, how the body was
+    spoilt (None: it was not), and whether it goes in chunks."""
 
     status: int
     head: bytes
     body: bytes
     value: str | None
+    spoilt: str | None = None
+    chunked: bool = False
 
 
 def render(template: Any, names: Mapping[str, Any]) -> Any:
@@ -82,8 +82,8 @@ def _field(body: bytes, path: str) -> str | None:
 
 
 def respond(
-    answer: Mapping[str, Any], spec: Mapping[str, Any], names: Mapping[str, Any], *, target: str,
-    body_at_least: int, close: bool, wall_s: float, method: str,
+    answer: Mapping[str, Any], spec: Mapping[str, Any], names: Mapping[str, Any], *, head: Head,
+    body_at_least: int, close: bool, wall_s: float, places: Mapping[str, str] = MappingProxyType({}),
 ) -> Rendered:
     """Render the scripted or healthy answer of one attempt.
 
@@ -91,45 +91,66 @@ def respond(
         answer: ``faults.steps.Answer`` as a dict (may be empty: healthy).
         spec: The operation's own answer: ``answer``, ``status``, ``headers``.
         names: Values of the placeholders.
-        target: The request's target (a redirect to ``same`` goes there).
+        head: The request's (HEAD gets no body; a redirect to ``same`` goes to its target).
         body_at_least: Pad the body (JSON white space) to more bytes than this.
         close: Whether to say ``Connection: close``.
         wall_s: The wall clock, for dates.
-        method: HEAD gets no body.
+        places: Addresses of origins by name, for redirects.
     """
-    status = answer.get("status") or spec.get("status") or 200
-    headers = {"Content-Type": "application/json", **(answer.get("headers") or {})}
-    value = None
-    if answer.get("garbage"):
-        headers["Content-Type"], body = _GARBAGE[answer["garbage"]]
-    elif answer.get("body") is not None:
-        body = str(answer["body"]).encode()
-    elif status < 300:
-        template = spec.get("answer") or DEFAULT_ANSWER
-        headers |= spec.get("headers") or {}
-        value = proof_value(template, names)
-        body = json.dumps(render(template, names)).encode()
-    else:
-        phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "?"
-        headers["Content-Type"] = "application/problem+json"
-        body = json.dumps({"type": "about:blank", "title": phrase, "status": status}).encode()
+    status, headers, body, value, spoilt = _content(answer, spec, names, _gzips(head))
+    headers = {**headers, **(answer.get("headers") or {})}
     if body_at_least and len(body) <= body_at_least:
         body += b" " * (2 * body_at_least - len(body))
-    headers |= _special(answer, target, wall_s + (answer.get("date_skew_s") or 0.0))
+    headers |= _special(answer, wall_s + (answer.get("date_skew_s") or 0.0))
+    if answer.get("location"):
+        headers["Location"] = _location(answer["location"], head.first[1], places)
+    if answer.get("framing") == "gzip" and _gzips(head):
+        body, headers["Content-Encoding"] = gzip.compress(body, 0, mtime=0), "gzip"
+    if answer.get("bloat") == "gzip_bomb":
+        body, headers["Content-Encoding"] = bomb(body.decode()), "gzip"
+    chunked = answer.get("framing") == "chunked" or bool(answer.get("endless"))
     if status in (204, 304):
         body = b""
-    elif answer.get("endless"):
+    elif chunked:
         headers["Transfer-Encoding"] = "chunked"
     else:
         headers["Content-Length"] = str(len(body))
     drip = answer.get("drip") or {}
     if drip.get("part") == "headers":
         headers["X-Slow"] = "x" * int(15 / drip["every_s"])
+    if answer.get("bloat") == "huge_head":
+        headers |= {f"X-Huge-{n}": "x" * 20_000 for n in range(HUGE_HEAD_BYTES // 20_000)}
     if close:
         headers["Connection"] = "close"
     lines = [f"HTTP/1.1 {status} {_phrase(status)}"] + [f"{n}: {v}" for n, v in headers.items()]
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    return Rendered(status, head, b"" if method == "HEAD" else body, value)
+    raw = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return Rendered(status, raw, b"" if head.first[0] == "HEAD" else body, value, spoilt, chunked)
+
+
+def _content(answer: Mapping[str, Any], spec: Mapping[str, Any], names: Mapping[str, Any],
+             gzips: bool) -> tuple[int, dict[str, str], bytes, str | None, str | None]:
+    """Status, headers and body of an answer; the value in it, and how it was spoilt."""
+    status = answer.get("status") or spec.get("status") or 200
+    template = spec.get("answer") or DEFAULT_ANSWER
+    if answer.get("garbage"):
+        bad = spoil(answer["garbage"], render(template, names), nth=answer.get("garbage_nth", 0),
+                    fields=spec.get("fields") or (), gzips=gzips, healthy=spec.get("status") or 200)
+        value = proof_value(template, names) if bad.readable else None
+        return bad.status or status, dict(bad.headers), bad.body, value, bad.done
+    headers = {"Content-Type": "application/json"}
+    if answer.get("body") is not None:
+        return status, headers, str(answer["body"]).encode(), None, None
+    if status < 300:
+        body = json.dumps(render(template, names)).encode()
+        return status, headers | (spec.get("headers") or {}), body, proof_value(template, names), None
+    headers["Content-Type"] = "application/problem+json"
+    body = json.dumps({"type": "about:blank", "title": _phrase(status), "status": status}).encode()
+    return status, headers, body, None, None
+
+
+def _gzips(head: Head) -> bool:
+    """Whether a request says that gzip is welcome."""
+    return "gzip" in (head.get("accept-encoding") or "").lower()
 
 
 def _phrase(status: int) -> str:
@@ -147,13 +168,18 @@ def _date(at_s: float, form: str) -> str:
     return f"{day}, {date} {month} {year} {clock} GMT"
 
 
-def _special(answer: Mapping[str, Any], target: str, wall_s: float) -> dict[str, str]:
+def _special(answer: Mapping[str, Any], wall_s: float) -> dict[str, str]:
     headers = {"Date": formatdate(wall_s, usegmt=True)}
     if answer.get("retry_after_s") is not None:
         headers["Retry-After"] = str(int(answer["retry_after_s"]))
     if answer.get("retry_after_date_s") is not None:
         headers["Retry-After"] = _date(wall_s + answer["retry_after_date_s"],
                                        str(answer.get("retry_after_form")))
-    if answer.get("location"):
-        headers["Location"] = target if answer["location"] == "same" else answer["location"]
     return headers
+
+
+def _location(said: str, target: str, places: Mapping[str, str]) -> str:
+    """Where a redirect leads: to the same target here or at another origin, or to a path here."""
+    if said == "same":
+        return target
+    return places[said] + target if said in places else said

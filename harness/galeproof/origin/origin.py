@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import json
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +17,11 @@ from galeproof.origin.answers import Rendered, idempotency_key, respond
 from galeproof.origin.exchange_view import Director, View
 from galeproof.origin.forward import forward
 from galeproof.origin.ledger import Ledger
+from galeproof.origin.tokens import Issuer
 
-__all__ = ["Origin"]
+__all__ = ["TOKEN_ROUTE", "Origin"]
+
+TOKEN_ROUTE = "POST /oauth/token"
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FOREVER_S = 3600.0
@@ -33,6 +38,8 @@ class Origin:
             ``amount``, ``upstream``.
         key_where: Where the idempotency key stands: a header's name or ``body:field``.
         always_close: Whether each answer says ``Connection: close``.
+        issuer: The authority that requests to TOKEN_ROUTE are for, or None.
+        worthless: Secrets that were rotated: who sends one is refused.
     """
 
     def __init__(self, recorder: Recorder, director: Director) -> None:
@@ -43,6 +50,9 @@ class Origin:
         self.always_close = False
         self.ledger = Ledger(random.Random(0))
         self.routes: dict[str, Any] = {}
+        self.places: dict[str, str] = {}
+        self.issuer: Issuer | None = None
+        self.worthless: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
 
@@ -56,6 +66,7 @@ class Origin:
     def begin(self, operations: dict[str, Mapping[str, Any]], key_where: str, always_close: bool,
               rng: random.Random, deduplicate: bool, routes: dict[str, Any]) -> None:
         """Take over one run."""
+        self.worthless = []
         self.operations, self.key_where = operations, key_where
         self.always_close, self.routes = always_close, routes
         self.ledger = Ledger(rng, deduplicate)
@@ -127,7 +138,13 @@ class _Exchange:
             return
         if self.answer.get("delay_s"):
             await sleep(self.answer["delay_s"])
+        if self._for_issuer(head):
+            await self._issue(head)
+            return
         spec = self._spec(head)
+        if refusal := self._refusal(head):
+            self.note(refusal)
+            self.answer = {"status": 401, "headers": {"WWW-Authenticate": 'Bearer error="invalid_token"'}}
         if spec.get("upstream") and not self.answer.get("status"):
             await self._forward(spec, head)
             return
@@ -160,6 +177,30 @@ class _Exchange:
             return {"effect": False, **route}
         return self.origin.operations.get(self.view.marker or "", {})
 
+    def _for_issuer(self, head: Head) -> bool:
+        return self.origin.issuer is not None and TOKEN_ROUTE == (
+            f"{head.first[0]} {head.first[1].split('?')[0]}")
+
+    async def _issue(self, head: Head) -> None:
+        """Answer for the authority."""
+        assert self.origin.issuer is not None
+        if self.origin.issuer.delay_s:
+            await sleep(self.origin.issuer.delay_s)
+        said = self.origin.issuer.issue(self.body)
+        self.note("token", status=said.status, **said.told)
+        rendered = respond({"status": said.status, "body": json.dumps(said.body)}, {}, {}, head=head,
+                           body_at_least=0, close=self._closes(head), wall_s=wall_s())
+        await self._send(rendered, self._closes(head))
+
+    def _refusal(self, head: Head) -> str | None:
+        """Why a request that would get a healthy answer gets a 401, as the event that tells it."""
+        healthy = not self.answer.get("status") and not self.cut and self.view.marker
+        issuer = self.origin.issuer
+        if healthy and issuer is not None and issuer.guarded and not issuer.accepts(head):
+            return "token_refused"
+        sent = self.raw_head.decode("latin-1")
+        return "secret_refused" if any(_holds(sent, old) for old in self.origin.worthless) else None
+
     def _closes(self, head: Head) -> bool:
         return (self.origin.always_close or bool(self.answer.get("close"))
                 or (head.get("connection") or "").lower() == "close"
@@ -182,8 +223,8 @@ class _Exchange:
         drip = self.answer.get("drip") or {}
         if drip.get("part") == "body":
             least = int(_DRIP_S / drip["every_s"])
-        return respond(self.answer, spec, names, target=head.first[1], body_at_least=least,
-                       close=self._closes(head), wall_s=wall_s(), method=head.first[0])
+        return respond(self.answer, spec, names, head=head, body_at_least=least,
+                       close=self._closes(head), wall_s=wall_s(), places=self.origin.places)
 
     async def _send(self, rendered: Rendered, closes: bool) -> None:
         drip = self.answer.get("drip") or {}
@@ -197,10 +238,15 @@ class _Exchange:
         body = rendered.body
         if self.cut.get("at") == "body":
             body = body[: self.cut["bytes"]]
+        if rendered.chunked and body:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
         await self._part(body, drip, "body")
         if await self._cut("body"):
             return
-        self.note("answered", status=rendered.status, total=self.total, value=rendered.value)
+        if rendered.chunked:
+            await self._write(b"0\r\n\r\n")
+        self.note("answered", status=rendered.status, total=self.total, value=rendered.value,
+                  **({"spoilt": rendered.spoilt} if rendered.spoilt else {}))
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
 
     async def _endless(self) -> None:
@@ -261,3 +307,14 @@ class _Exchange:
             return
         self.note("answered", status=None, total=self.total, value=spec.get("value"))
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
+
+
+def _holds(text: str, secret: str) -> bool:
+    """Whether a head holds a secret, as it is or as the password of Basic."""
+    if secret in text:
+        return True
+    coded = text.partition("Basic ")[2].split("\r\n")[0]
+    try:
+        return secret in base64.b64decode(coded).decode("latin-1")
+    except ValueError:
+        return False

@@ -28,6 +28,11 @@ def fired(history: History) -> bool:
         return True
     if any(event.data.get("made") for event in history.of("blackhole")):
         return True
+    if any(event.data.get("hellos") for event in history.of("tls_stall")):
+        return True
+    if any(event.data.get("taken") for event in history.of("rotated")) or any(
+            True for _ in history.of("token_refused", "token")):
+        return True
     attribution = attribute(history)
     return any(_bit(exchange, history) for exchange in
                [*attribution.exchanges, *attribution.strays, *attribution.ambiguous])
@@ -40,6 +45,8 @@ def lacking(history: History) -> list[str]:
     if "stale" in (history.header.get("words") or ()) and not any(
             event.data.get("nth", 1) > 1 for event in history.of("head")):
         found.append("connection that it uses again")
+    if any(not event.data.get("taken") for event in history.of("rotated")):
+        found.append("file that it reads its secret from (secrets.file)")
     return found
 
 

@@ -62,11 +62,11 @@ def judge_one(judged: Judged, codes: Collection[str] | None = None) -> list[Verd
     by those reruns that were quiet enough."""
     profile = profile_of(judged.history)
     verdicts = []
-    spared = () if fired(judged.history) else expected_of(judged.history)
+    blew = fired(judged.history)
     again = [{v.code: v for v in judge(h, profile, codes)} for h in judged.reruns]
     for verdict in judge(judged.history, profile, codes):
         verdict = _settled(verdict, [other[verdict.code] for other in again])
-        if verdict.outcome is Outcome.PASS and verdict.code in spared:
+        if verdict.outcome is Outcome.PASS and not blew:
             verdict = _doubt(verdict, "not_exercised", "the scenario's fault never fired")
         verdicts.append(dataclasses.replace(
             verdict, scenarios=(str(judged.history.header["scenario"]),)))

@@ -54,9 +54,9 @@ class Station:
                 f"this run's engine is {self.engine}")
 
     @contextlib.contextmanager
-    def open_run(self) -> Iterator[WorldRun]:
+    def open_run(self, *, tls: bool = False) -> Iterator[WorldRun]:
         """Make room for one run in the world; end it whatever happens."""
-        run = self.world.open_run()
+        run = self.world.open_run(tls=tls)
         try:
             yield run
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib.util
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -14,16 +15,22 @@ from typing import Any
 from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary_of, stream
 from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
 from galeproof.runner.forwarding import forwarding
 from galeproof.runner.learning import learn
+from galeproof.runner.provision import (
+    authority_of,
+    given_of,
+    secrets_of,
+    trust_file,
+    words_of,
+)
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
-from galeproof.runner.workload import Group, calls_of, groups_of, left_out
+from galeproof.runner.workload import Group, calls_of, groups_of, lacks, left_out
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
@@ -82,6 +89,7 @@ class _Work:
     starting: AbstractAsyncContextManager[object]
     secrets: dict[str, str]
     room: WorldRun | None = None
+    ca_file: str | None = None
     raw: list[RawEvent] = field(default_factory=list)
     refs: list[str] = field(default_factory=list)
     control: Control | None = None
@@ -131,13 +139,16 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
     expected = tuple(scenario.expect.exercised)
     if isinstance(schedule, NotApplicable):
         return Run(scenario.name, skipped=schedule.reason, expected=expected)
-    if unable := station.unable(schedule.lanes):
+    unable = station.unable(schedule.lanes)
+    if scenario.tls and importlib.util.find_spec("trustme") is None:
+        unable = "TLS needs trustme: pip install 'galeproof[tls]'"
+    if unable:
         return Run(scenario.name, skipped=unable, expected=expected)
     work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
-                 _secrets(subject, scenario, seed))
+                 secrets_of(subject, scenario, seed))
     try:
-        with station.open_run() as work.room:
+        with station.open_run(tls=scenario.tls) as work.room, trust_file(work.room) as work.ca_file:
             await _guarded(work)
     except (WorldError, EngineError) as error:
         fault = station.world.fault or str(error)
@@ -155,13 +166,6 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
                    expected=expected)
     history = _history(work)
     return Run(scenario.name, history, check_storm(history), station.world.fault, expected=expected)
-
-
-def _secrets(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
-    """One canary for each secret; in about half of the scenarios full of symbols."""
-    names = subject.foreign.secrets if subject.foreign else ("api_key",)
-    return {name: canary_of(stream(seed, f"{scenario.name}/secret" + (
-        "" if name == "api_key" else f"/{name}")), scenario.name) for name in names}
 
 
 async def _guarded(work: _Work) -> None:
@@ -197,10 +201,13 @@ async def _both(work: _Work) -> None:
         async with work.starting:
             instance = await _open(work)
             try:
+                work.skipped = lacks(work.scenario, instance.description)
                 groups = groups_of(work.scenario, instance.description, work.subject.profile)
                 _check_operations(work.subject.profile, instance)
                 work.lacking = left_out(work.scenario, instance.description)
-                if not groups:
+                if work.skipped:
+                    pass
+                elif not groups:
                     work.skipped = f"the subject has no {' or '.join(work.lacking)}"
                 else:
                     await _calm(work, instance, groups, lanes, closing)
@@ -229,14 +236,23 @@ async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: l
                  lanes: dict[str, int], closing: list[str], calm: bool = False) -> None:
     specs = instance.description.operations
     behind = work.behind
-    more = {"upstream": behind.url, "value": behind.value} if behind else {}
+    more: dict[str, Any] = {"upstream": behind.url, "value": behind.value} if behind else {}
+    typed = work.subject.profile.typed_answers
+    more["fields"] = list(typed) if isinstance(typed, tuple) else []
     refs = {call.ref: {**specs[call.operation].as_dict(), "amount": call.args["amount"], **more}
             for call in calls}
     work.world.events.clear()
     await _world(work, "begin", refs=refs, schedule=schedule, lanes=lanes, closing=closing,
                  key_where=work.subject.profile.idempotency_key or "Idempotency-Key",
-                 seed=work.seed, deduplicate=True, routes=dict(instance.description.routes),
-                 calm=calm)
+                 seed=work.seed, deduplicate=True, calm=calm, **authority_of(
+                     work.scenario, instance.description, work.secrets))
+
+
+async def _rotate(work: _Work, instance: Instance, name: str, recorder: Recorder) -> None:
+    """Another secret from now on: the subject's file has it, and the old one is refused."""
+    taken = await instance.rotate(name, work.secrets[f"{name}_next"])
+    await _world(work, "rotate", old=work.secrets[name])
+    recorder.add("controller", "rotated", None, None, name=name, taken=taken)
 
 
 async def _calm(work: _Work, instance: Instance, groups: list[Group], lanes: dict[str, int],
@@ -272,7 +288,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
     calls = [call for _, group_calls in made for call in group_calls]
     work.refs = [call.ref for call in calls]
     work.sequential = work.control.one_at_a_time or all(g.concurrent == 1 for g in groups)
-    beat = Heartbeat(recorder)
+    beat = Heartbeat(recorder, instance.pid)
     beat.start()
     try:
         steps = [step.as_dict() for step in work.schedule.steps]
@@ -300,6 +316,7 @@ async def _open(work: _Work) -> Instance:
     instance.timezone = work.scenario.timezone
     if work.proxy:
         instance.environment = work.proxy.environment()
+    instance.given = given_of(work.world, work.ca_file)
     await instance.open(work.world.base_url, work.secrets)
     work.channels = instance.channels
     return instance
@@ -311,6 +328,10 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
     one = work.sequential
     stuck = False
     for group, calls in made:
+        if group.rotate:
+            await _rotate(work, instance, group.rotate, recorder)
+        if group.after_s:
+            await sleep(group.after_s)
         share = -(-len(calls) // work.scenario.starts)
         driven = await drive(
             instance, calls[(number - 1) * share : number * share], recorder,
@@ -351,16 +372,18 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "subject": work.subject.name, "target": work.subject.target, "version": __version__,
         "profile": work.subject.profile.model_dump(mode="json", exclude_unset=True),
         "refs": work.refs, "secrets": work.secrets, "sequential": work.sequential,
-        "origin": work.room.base_url.removeprefix("http://") if work.room else "",
+        "origin": work.room.base_url.partition("://")[2] if work.room else "",
         "expect": {"outcome": scenario.expect.outcome,
                    "exercised": list(scenario.expect.exercised)},
         "start_wall_s": round(began_s, 3), "lag_p99_ms": work.lag_ms,
         "budget_s": work.budget_s, "linger_s": _linger_s(work), "starts": scenario.starts,
         "fresh_process": not work.subject.in_process,
-        "words": [step.word for step in work.schedule.steps],
+        "words": words_of(work.scenario, work.schedule),
         "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(work.channels),
+        **({"tokens": scenario.tokens.model_dump()} if scenario.tokens else {}),
+        **({"tls": True} if scenario.tls else {}),
         **({"cold": True} if work.subject.cold else {}),
         **({"foreign": True} if work.subject.foreign else {}),
         "left_out": work.lacking,

@@ -14,7 +14,7 @@ from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call
 from galeproof.subject.description import SubjectDescription
 
-__all__ = ["Group", "calls_of", "groups_of", "left_out"]
+__all__ = ["Group", "calls_of", "groups_of", "lacks", "left_out"]
 
 _BODY_BYTES = 65_536
 
@@ -30,6 +30,8 @@ class Group:
     stagger_s: float
     cancel_s: float | None = None
     again: bool = False
+    rotate: str | None = None
+    after_s: float = 0.0
 
 
 def groups_of(scenario: Scenario, told: SubjectDescription, profile: Profile) -> list[Group]:
@@ -42,7 +44,8 @@ def groups_of(scenario: Scenario, told: SubjectDescription, profile: Profile) ->
             cancel_s = resolve(wanted.cancel_after_s, profile.quantities())
         if names:
             groups.append(Group(names[0], wanted.kind, wanted.count, wanted.concurrent,
-                                wanted.stagger_s, cancel_s, wanted.again))
+                                wanted.stagger_s, cancel_s, wanted.again, wanted.rotate,
+                                resolve(wanted.after_s, profile.quantities()) if wanted.after_s else 0.0))
     return groups
 
 
@@ -55,6 +58,15 @@ def _serving(wanted: OperationGroup, told: SubjectDescription) -> list[str]:
     if wanted.cancel_after_s is not None:
         names = [name for name in names if told.operations[name].cancellable]
     return names
+
+
+def lacks(scenario: Scenario, told: SubjectDescription) -> str | None:
+    """Say what the subject's constructor lacks for this scenario, or None."""
+    if scenario.tls and "ca_file" not in told.wants:
+        return "the subject takes no ca_file (an argument of its constructor): TLS cannot be trusted"
+    if scenario.tokens and "token_url" not in told.wants:
+        return "the subject takes no token_url (an argument of its constructor): it uses no tokens"
+    return None
 
 
 def left_out(scenario: Scenario, told: SubjectDescription) -> list[str]:

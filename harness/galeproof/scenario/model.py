@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from galeproof.errors import ScenarioError
-from galeproof.faults.steps import GARBAGE, Cut, parse_cut
+from galeproof.faults.steps import GARBAGE, PLACES, Cut, parse_cut
 from galeproof.scenario.lane import ToxicSpec, parse_lane
 from galeproof.scenario.quantity import Quantity, parse_quantity, resolve
 from galeproof.scenario.source import LocatedError
 
 __all__ = ["AnswerSpec", "DripSpec", "Expect", "OperationGroup", "RetryAfter", "Scenario",
-           "StepSpec"]
+           "StepSpec", "TokensSpec"]
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 _RANGE = re.compile(r"(\d{1,4})(-)?(\d{1,4})?")
@@ -39,6 +39,20 @@ class OperationGroup(BaseModel):
     takes: Literal["body"] | None = None
     cancel_after_s: QuantityField | None = None
     again: bool = False
+    rotate: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    after_s: QuantityField | None = None
+
+
+class TokensSpec(BaseModel):
+    """What becomes of tokens at the storm's beginning: those of the control are ``expired``, also
+    every fresh one is ``refused``, the token endpoint answers ``status``, after ``delay_s``."""
+
+    model_config = _CONFIG
+    expired: bool = True
+    refused: bool = False
+    status: Literal[400, 401, 403, 500, 503] | None = None
+    delay_s: float = Field(default=0.0, ge=0, le=10)
+    rotate: bool = True
 
 
 class DripSpec(BaseModel):
@@ -59,8 +73,10 @@ class AnswerSpec(BaseModel):
     drip: DripSpec | None = None
     delay_s: QuantityField | None = None
     body: str | None = None
-    garbage: str | None = None
-    location: str | None = None
+    garbage: str | tuple[str, ...] | None = None
+    framing: Literal["length", "chunked", "gzip", "each"] = "length"
+    bloat: Literal["gzip_bomb", "huge_head"] | None = None
+    location: str | tuple[str, ...] | None = None
     close: bool = False
     statuses: tuple[int, ...] = ()
     endless: bool = False
@@ -76,9 +92,10 @@ class AnswerSpec(BaseModel):
 
     @field_validator("garbage")
     @classmethod
-    def _garbage(cls, value: str | None) -> str | None:
-        if value is not None and value not in GARBAGE:
-            raise ValueError(f"{value!r}; allowed: {', '.join(GARBAGE)}")
+    def _garbage(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for kind in (value,) if isinstance(value, str) else value or ():
+            if kind not in GARBAGE:
+                raise ValueError(f"{kind!r}; allowed: {', '.join(GARBAGE)}")
         return value
 
     @field_validator("headers")
@@ -93,13 +110,13 @@ class AnswerSpec(BaseModel):
 
     @field_validator("location")
     @classmethod
-    def _location(cls, value: str | None) -> str | None:
-        if value == "other":
-            raise ValueError("'other' (a second origin) is not built yet")
-        if value is not None and value != "same" and not re.fullmatch(r"/[!-~]*", value):
-            raise ValueError(f"{value[:40]!r}; allowed: same, or a path that begins with /")
-        if value is not None and value.startswith("//"):
-            raise ValueError("a location must stay on this origin")
+    def _location(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for place in (value,) if isinstance(value, str) else value or ():
+            if place not in ("same", *PLACES) and not re.fullmatch(r"/[!-~]*", place):
+                raise ValueError(f"{place[:40]!r}; allowed: same, {', '.join(PLACES)}, or a path that "
+                                 "begins with /")
+            if place.startswith("//"):
+                raise ValueError("a path must stay on this origin")
         return value
 
     @model_validator(mode="after")
@@ -108,6 +125,8 @@ class AnswerSpec(BaseModel):
             raise LocatedError(("statuses",), "give status or statuses, not both")
         if self.garbage is not None and self.body is not None:
             raise LocatedError(("body",), "give body or garbage, not both")
+        if self.bloat is not None and (self.garbage or self.body is not None or self.endless):
+            raise LocatedError(("bloat",), "give one of bloat, garbage, body and endless")
         said = self.statuses or (self.status or 200,)
         if self.location is not None and not all(300 <= status < 400 for status in said):
             raise LocatedError(("location",), "a location needs a status from 300 to 399")
@@ -242,6 +261,8 @@ class Scenario(BaseModel):
     timezone: str | None = Field(default=None, pattern=r"^[A-Za-z0-9/_+:-]{1,40}$")
     starts: int = Field(default=1, ge=1, le=4, strict=True)
     quiet: bool = False
+    tls: bool = False
+    tokens: TokensSpec | None = None
     source: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
@@ -258,8 +279,19 @@ class Scenario(BaseModel):
                                        f"(steps[{earlier}])")
             if step.cut is not None and step.cut.level == "connection":
                 self._alone(index)
+            self._needs_tls(index, step)
         self._again()
         return self
+
+    def _needs_tls(self, index: int, step: StepSpec) -> None:
+        """A handshake that stalls, and a way down to http, need TLS to begin with."""
+        if self.tls:
+            return
+        if step.cut is not None and step.cut.kind.startswith("tls "):
+            raise LocatedError(("steps", index, "cut"), "needs tls: true")
+        said = step.answer.location
+        if "plain" in ((said,) if isinstance(said, str) else said or ()):
+            raise LocatedError(("steps", index, "answer", "location"), "plain needs tls: true")
 
     def _again(self) -> None:
         """A group that calls again needs one before it, of its kind, with as many operations."""
@@ -272,6 +304,8 @@ class Scenario(BaseModel):
                     ("operations", number, "again"),
                     "calls the operations of the group before it again: there must be one, of the "
                     "same kind, with at least as many")
+            if group.rotate and self.starts > 1:
+                raise LocatedError(("operations", number, "rotate"), "needs starts: 1")
             if group.again and self.starts > 1:
                 raise LocatedError(("operations", number, "again"), "needs starts: 1")
 
@@ -280,7 +314,7 @@ class Scenario(BaseModel):
         """Whether nothing else may run meanwhile: asked for (``quiet``), a refusal (seen in a counter
         of the whole machine), or a body that takes a whole core."""
         return self.quiet or any(
-            step.answer.endless or (step.cut is not None and step.cut.kind == "refuse")
+            step.answer.endless or step.answer.bloat or (step.cut is not None and step.cut.kind == "refuse")
             for step in self.steps)
 
     def _alone(self, index: int) -> None:

@@ -20,6 +20,7 @@ QUANTITY_NAMES = (
     "max_attempts",
     "read_timeout_s",
     "retry_after_max_s",
+    "secret_reload_s",
 )
 QUANTITY_SCHEMA: dict[str, Any] = {
     "description": "A number, or profile names and numbers with + and *: deadline_s + 5.",

@@ -34,7 +34,8 @@ def schedule_of(scenario: Scenario, profile: Profile) -> Schedule | NotApplicabl
     lanes: dict[str, tuple[Mapping[str, Any], ...]] = {}
     steps = []
     try:
-        for wait in (scenario.linger_s, *(g.cancel_after_s for g in scenario.operations)):
+        for wait in (scenario.linger_s, *(g.cancel_after_s for g in scenario.operations),
+                     *(g.after_s for g in scenario.operations)):
             if wait is not None:
                 resolve(wait, known)
         for spec in sorted(scenario.steps, key=lambda s: s.attempts[0]):
@@ -73,8 +74,13 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
         retry_after_s=math.ceil(number(after.seconds) or 0) if after and after.seconds else None,
         retry_after_date_s=number(after.date_in_s) if after else None,
         retry_after_form=after.date_form if after else "imf",
-        drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body, garbage=given.garbage,
-        location=given.location, close=given.close, statuses=given.statuses,
+        drip=drip, delay_s=number(given.delay_s) or 0.0, body=given.body,
+        garbage=given.garbage if isinstance(given.garbage, str) else None,
+        garbages=() if isinstance(given.garbage, str) else given.garbage or (),
+        framing=given.framing, bloat=given.bloat,
+        location=given.location if isinstance(given.location, str) else None,
+        locations=() if isinstance(given.location, str) else given.location or (),
+        close=given.close, statuses=given.statuses,
         endless=given.endless, date_skew_s=given.date_skew_s)
     word = word_of(answer, spec.cut)
     if given.statuses:

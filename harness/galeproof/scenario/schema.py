@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from galeproof.faults.steps import DATE_FORMS, GARBAGE
+from galeproof.faults.steps import BLOATS, DATE_FORMS, FRAMINGS, GARBAGE
 from galeproof.scenario.lane import LANE_SCHEMA
 from galeproof.scenario.quantity import QUANTITY_SCHEMA
 
@@ -21,10 +21,14 @@ def build_schema() -> dict[str, Any]:
     drip = _object(["part", "every_s"], part={"enum": ["body", "headers", "interim", "each"]},
                    every_s=QUANTITY_SCHEMA)
     status = {"type": "integer", "minimum": 200, "maximum": 599}
+    garbage = {"enum": list(GARBAGE)}
     answer = _object(
         [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
-        delay_s=QUANTITY_SCHEMA, body={"type": "string"}, garbage={"enum": list(GARBAGE)},
-        location={"type": "string"}, close={"type": "boolean"},
+        delay_s=QUANTITY_SCHEMA, body={"type": "string"},
+        garbage={"anyOf": [garbage, {"type": "array", "items": garbage}]},
+        framing={"enum": [*FRAMINGS, "each"]}, bloat={"enum": list(BLOATS)},
+        location={"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        close={"type": "boolean"},
         statuses={"type": "array", "items": status}, endless={"type": "boolean"},
         date_skew_s={"type": "number"})
     retry_after = _object([], seconds=QUANTITY_SCHEMA, date_in_s=QUANTITY_SCHEMA,
@@ -39,12 +43,19 @@ def build_schema() -> dict[str, Any]:
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
         stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
-        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"})
+        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"},
+        rotate={"type": "string"}, after_s=QUANTITY_SCHEMA)
+    tokens = _object([], expired={"type": "boolean"}, refused={"type": "boolean"},
+                     status={"enum": [400, 401, 403, 500, 503]}, delay_s={"type": "number"},
+                     rotate={"type": "boolean"})
     expect = _object([], outcome={"enum": ["success", "failure", "any"]},
                      exercised={"type": "array", "items": {"type": "string"}})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",
             **_object(["name", "why", "operations"], name={"type": "string"},
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
-                      observe_s={"type": "number"}, linger_s=QUANTITY_SCHEMA, timezone={"type": "string"},
+                      observe_s={"type": "number"},
+                      linger_s=QUANTITY_SCHEMA, timezone={"type": "string"}, tls={"type": "boolean"},
+                      tokens=tokens,
+                     
                       starts={"type": "integer", "minimum": 1, "maximum": 4})}

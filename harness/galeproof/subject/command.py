@@ -39,6 +39,7 @@ class CommandInstance:
     def __init__(self, foreign: Foreign, log: Path | None = None) -> None:
         self.foreign = foreign
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.ended: str | None = None
         self.environment: dict[str, str] = {}
         self.channels: tuple[str, ...] = ("stdout", "stderr")
@@ -48,6 +49,11 @@ class CommandInstance:
         self._secrets: tuple[str, ...] = ()
         self._heard: list[Heard] = []
         self._groups: set[int] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """None: each operation has a process of its own."""
+        return None
 
     @property
     def description(self) -> SubjectDescription:
@@ -94,6 +100,10 @@ class CommandInstance:
         await out.finish()
         await err.finish()
         return _outcome(code, out.text(), err.text(), start, end)
+
+    async def rotate(self, name: str, value: str) -> bool:
+        """A command has no file of its own."""
+        return False
 
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """End what outlived its operation; return what was said."""

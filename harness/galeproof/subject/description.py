@@ -28,12 +28,14 @@ _READING = ("get", "fetch", "read", "list", "find", "load", "show")
 
 @dataclass(frozen=True, slots=True)
 class SubjectDescription:
-    """An adapter's name, its operations, and the routes outside operations."""
+    """An adapter's name, its operations, the routes outside operations, and the arguments of
+    CONSTRUCTOR_ARGUMENTS that it asks for."""
 
     name: str
     operations: Mapping[str, OperationSpec]
     routes: Mapping[str, Any]
     instance: bool
+    wants: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> list[str]:
         """Return the names of the operations of a kind, in the order of their definition."""
@@ -93,12 +95,18 @@ def describe(target: Any) -> SubjectDescription:
             _check(target.__init__, CONSTRUCTOR_ARGUMENTS, f"{name}.__init__")
         for key in operations:
             _check(getattr(target, key), OPERATION_ARGUMENTS, f"{name}.{key}")
-        return SubjectDescription(name, operations, _routes(target, name), True)
+        return SubjectDescription(name, operations, _routes(target, name), True,
+                                  _wants(target.__init__))
     if callable(target):
         _check(target, CONSTRUCTOR_ARGUMENTS + OPERATION_ARGUMENTS, name, bound=False)
         return SubjectDescription(name, {name: _function_spec(target, name)},
-                                  _routes(target, name), False)
+                                  _routes(target, name), False, _wants(target))
     raise SubjectError(f"subject {name}: expected a class or a function")
+
+
+def _wants(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The constructor's arguments that a function asks for by name."""
+    return tuple(n for n in inspect.signature(function).parameters if n in CONSTRUCTOR_ARGUMENTS)
 
 
 def _routes(target: Any, name: str) -> Mapping[str, Any]:

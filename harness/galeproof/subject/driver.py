@@ -41,6 +41,7 @@ class DriverInstance:
                  foreign: Foreign | None = None) -> None:
         self.description = SubjectDescription(" ".join(command), {}, {}, True)
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.channels: tuple[str, ...] = ("stderr",) if foreign else CHANNELS
         self.ended: str | None = None
         self.environment: dict[str, str] = {}
@@ -92,7 +93,8 @@ class DriverInstance:
             env=environment_of(self.timezone) | self.environment, limit=_LONGEST, start_new_session=True)
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
-        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets)}})
+        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets),
+                                            **({} if self._foreign else {"given": dict(self.given)})}})
         try:
             ready = await asyncio.wait_for(self._ready, _OPEN_S)
             if "refused" in ready:
@@ -106,6 +108,11 @@ class DriverInstance:
             raise
 
     @property
+    def pid(self) -> int | None:
+        """The driver's process."""
+        return self._process.pid if self._process else None
+
+    @property
     def _who(self) -> str:
         return f"driver {self._foreign.line if self._foreign else self._command[0]!r}"
 
@@ -115,7 +122,7 @@ class DriverInstance:
             return
         self.description = SubjectDescription(
             ready["name"], {name: OperationSpec(**spec) for name, spec in ready["specs"].items()},
-            ready["routes"], ready["instance"])
+            ready["routes"], ready["instance"], tuple(ready["wants"]))
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process and self._process.stdin
@@ -195,6 +202,16 @@ class DriverInstance:
             error = failure(answer["error"]) if self._foreign else answer["error"]
             return Outcome("failed", None, error, begin, end)
         return Outcome("ok", answer.get("ok"), None, begin, end)
+
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into its file; a foreign driver was given none."""
+        if self._foreign or self._reader is None or self._reader.done():
+            return False
+        self._number += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = future
+        self._say({"id": self._number, "rotate": [name, value]})
+        return bool((await future).get("ok"))
 
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Ask it to close; end it where it does not within 5 s."""

@@ -20,9 +20,14 @@ class Instance(Protocol):
     """One client instance, opened against one base URL."""
 
     timezone: str | None
+    given: Mapping[str, str]  # further arguments of its constructor: other_url, token_url, ca_file
     ended: str | None  # why it is gone although nobody closed it
     channels: tuple[str, ...]  # where what it says is listened to
     environment: dict[str, str]  # given to its process, if it has one
+
+    @property
+    def pid(self) -> int | None:
+        """The process that it runs in; None where each operation has its own."""
 
     @property
     def description(self) -> SubjectDescription:
@@ -33,6 +38,9 @@ class Instance(Protocol):
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
         """Do one operation; a failure of the client is an outcome, not an exception."""
+
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into the file that it was given; False where it asked for none."""
 
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
         """Close the client; return what was captured, and the probes."""

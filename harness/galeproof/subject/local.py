@@ -16,7 +16,7 @@ from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns, set_timezone
 from galeproof.subject.capture import CHANNELS, Capture, Captured
 from galeproof.subject.description import SubjectDescription, describe
-from galeproof.subject.environment import spare_loopback
+from galeproof.subject.environment import spare_loopback, trusting
 from galeproof.subject.home import Home, here
 from galeproof.subject.instance import patience_s
 from galeproof.subject.outcome import Outcome, failed, ok
@@ -40,6 +40,7 @@ class LocalInstance:
     def __init__(self, target: Any, *, capture: Capture | None = None, workers: int = 64) -> None:
         self.description: SubjectDescription = describe(target)
         self.timezone: str | None = None
+        self.given: Mapping[str, str] = {}
         self.ended: str | None = None
         self.channels: tuple[str, ...] = CHANNELS
         self.home: Home = here
@@ -51,6 +52,11 @@ class LocalInstance:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
         self._given: dict[str, Any] = {}
 
+    @property
+    def pid(self) -> int | None:
+        """This process."""
+        return os.getpid()
+
     async def open(self, base_url: str, secrets: Mapping[str, str]) -> None:
         """Build the client.
 
@@ -59,8 +65,10 @@ class LocalInstance:
         """
         self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": base_url,
                        "token_url": base_url + "/oauth/token", "ca_file": None,
-                       "proxy_url": None, "workdir": str(Path.cwd())}
+                       "proxy_url": None, "workdir": str(Path.cwd()), **self.given}
         self._restore.callback(spare_loopback(os.environ))
+        if "ca_file" in self.given:
+            self._restore.callback(trusting(os.environ, self.given["ca_file"]))
         if self.timezone:
             self._restore.callback(set_timezone(self.timezone))
         if self._capture is None:
@@ -90,6 +98,11 @@ class LocalInstance:
             outcome = await _timed(lambda: self._threaded(lambda: function(**wanted)))
         assert isinstance(outcome, Outcome)
         return outcome
+
+    async def rotate(self, name: str, value: str) -> bool:
+        """Put another secret into its file, where the client asked for one."""
+        secrets = self._given.get("secrets")
+        return isinstance(secrets, Secrets) and secrets.rotate(name, value)
 
     async def _threaded(self, function: Callable[[], Any]) -> Any:
         value = await asyncio.get_running_loop().run_in_executor(self._pool, function)

@@ -39,11 +39,23 @@ def failed(error: BaseException, start_ns: int, end_ns: int) -> Outcome:
         chain.append(f"{type(seen).__module__}.{type(seen).__qualname__}")
         seen = seen.__cause__ or seen.__context__
     told = {"type": _name(type(error)), "text": str(error)[:_LONGEST], "chain": chain,
-            "bases": [_name(base) for base in type(error).__mro__[1:-2]], **shown(error)}
+            "bases": [_name(base) for base in type(error).__mro__[1:-2]], **shown(error),
+            "status": _number(error, ("status", "status_code", "http_status", "code")),
+            "retry_after": _number(error, ("retry_after_s", "retry_after"))}
     unknown = getattr(error, "effect_unknown", None)
     if isinstance(unknown, bool):  # what a driver says as "effect"
         told["effect"] = "unknown" if unknown else "none"
     return Outcome("failed", None, told, start_ns, end_ns)
+
+
+def _number(error: BaseException, names: tuple[str, ...]) -> float | None:
+    """The first of these attributes, of the error or of its response, that is a number."""
+    for place in (error, getattr(error, "response", None)):
+        for name in names:
+            value = getattr(place, name, None)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return value
+    return None
 
 
 def _name(kind: type) -> str:

@@ -49,6 +49,10 @@ class _Driver:
         elif "do" in message:
             task = asyncio.ensure_future(self.do(message))
             self._tasks[message["id"]] = task
+        elif "rotate" in message:
+            assert self._instance is not None
+            taken = await self._instance.rotate(*message["rotate"])
+            self.say({"id": message["id"], "ok": taken, "ns": [0, 0]})
         elif "cancel" in message:
             if task_ := self._tasks.get(message["cancel"]):
                 task_.cancel()
@@ -63,6 +67,7 @@ class _Driver:
         capture.start()  # before the import: what the subject copies of a descriptor leads to us
         try:
             instance = LocalInstance(load_target(self._target), capture=capture)
+            instance.given = given["given"]
             await instance.open(given["base_url"], given["secrets"])
         except SubjectError as error:
             capture.pass_on()
@@ -71,7 +76,7 @@ class _Driver:
         self._instance = instance
         told = instance.description
         self.say({"ready": {
-            "name": told.name, "instance": told.instance, "routes": dict(told.routes),
+            "name": told.name, "instance": told.instance, "wants": told.wants, "routes": dict(told.routes),
             "operations": {name: spec.kind for name, spec in told.operations.items()},
             "specs": {name: spec.as_dict() for name, spec in told.operations.items()},
         }})

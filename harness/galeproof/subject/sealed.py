@@ -41,3 +41,14 @@ class Secrets(Mapping[str, SecretValue]):
         path = Path(self._folder.name) / name
         path.write_text(self[name], "utf-8")
         return path
+
+    def rotate(self, name: str, value: SecretValue) -> bool:
+        """Replace a secret in its file, at once and whole; False where nobody asked for the file."""
+        path = Path(self._folder.name) / name if self._folder else None
+        if path is None or not path.exists():
+            return False
+        self._values[name] = value
+        fresh = path.with_suffix(".next")
+        fresh.write_text(value, "utf-8")
+        fresh.replace(path)
+        return True

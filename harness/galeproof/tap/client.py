@@ -37,8 +37,9 @@ class ClientConnection(asyncio.Protocol):
     transport: asyncio.Transport
     sock: socket.socket
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, place: str = "") -> None:
         self.tap = tap
+        self.place = place  # the name of an origin beside the first one
         self.number = tap.next_connection()
         self.exchange: Exchange | None = None
         self.requests = 0
@@ -59,7 +60,9 @@ class ClientConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.sock = transport.get_extra_info("socket")
-        transport.set_write_buffer_limits(high=0)  # resume_writing then means "empty"
+        # resume_writing then means "empty"; TLS pauses from its high mark on, which 0 always is
+        tls = transport.get_extra_info("ssl_object") is not None
+        transport.set_write_buffer_limits(high=int(tls), low=0)
         self.tap.connections.add(self)
         self._note("accept")
         self.tap.accepted(self)
@@ -78,7 +81,8 @@ class ClientConnection(asyncio.Protocol):
         if self.closing or not self.exchange:
             self.transport.close()
             return False
-        return True  # perhaps a half close: the answer must still come
+        # perhaps a half close: the answer must still come (TLS has none)
+        return self.transport.get_extra_info("ssl_object") is None
 
     def connection_lost(self, error: Exception | None) -> None:
         self.dead = True
@@ -167,7 +171,7 @@ class ClientConnection(asyncio.Protocol):
             lane=exchange.lane, step=exchange.step.get("index"),
             word=exchange.step.get("word", "ok"), attempt=exchange.attempt,
             by=self.tap.how(raw), nth=self.requests,
-        )
+            **({"origin": self.place} if self.place else {}))
         self._first_ns = now_ns()
         if self.tap.cut_here(self, exchange):
             return
@@ -180,7 +184,7 @@ class ClientConnection(asyncio.Protocol):
         self._opaque = True
         exchange = self.tap.choose(self, b"")
         exchange.request = Body("close")
-        exchange.head_buffer = None
+        exchange.answer.skip()
         self.exchange = exchange
         self._note("opaque", exchange, why=why)
         self.tap.dial(exchange)
@@ -272,34 +276,16 @@ class ClientConnection(asyncio.Protocol):
         hi = now_ns()
         exchange.sent += len(data)
         facts: dict[str, Any] = {"x": exchange.number, "n": len(data), "total": exchange.sent}
-        self._read_head(exchange, data, facts, lo, hi)
+        if exchange.answer.feed(data):
+            facts |= {"status": exchange.answer.status, "headers": exchange.answer.headers}
+        for status in exchange.answer.interim:
+            self._note("interim", exchange, lo_ns=lo, hi_ns=hi, status=status)
         if self.transport.get_write_buffer_size():
             self._pending.append((lo, exchange.marker or "", facts))  # open until it is empty
         else:
             self.tap.recorder.add("tap", "answer", self.number, exchange.marker, lo_ns=lo,
                                   hi_ns=hi, **facts)
         self._maybe_end(exchange)
-
-    def _read_head(self, exchange: Exchange, data: bytes, facts: dict[str, Any], lo: int,
-                   hi: int) -> None:
-        if exchange.head_buffer is None:
-            return
-        exchange.head_buffer += data
-        while (end := head_end(exchange.head_buffer)) > 0:
-            try:
-                head = parse_head(exchange.head_buffer[:end])
-                status = int(head.first[1])
-            except (Opaque, ValueError):
-                exchange.head_buffer = None
-                return
-            if 100 <= status < 200 and status != 101:
-                self._note("interim", exchange, lo_ns=lo, hi_ns=hi, status=status)
-                exchange.head_buffer = exchange.head_buffer[end:]
-                continue
-            facts["status"] = status
-            facts["headers"] = [list(pair) for pair in head.headers]
-            exchange.head_buffer = None
-            return
 
     def pause_writing(self) -> None:
         if self.exchange and self.exchange.upstream:
@@ -392,6 +378,11 @@ class ClientConnection(asyncio.Protocol):
             arm_reset(self.sock)
             self._reset = (exchange, lo, plan, sent)
             self.transport.abort()
+            return
+        if not self.transport.can_write_eof():  # TLS: its close is said, then made
+            self._note("close", exchange, lo_ns=lo, hi_ns=now_ns(), planned=plan, done="fin",
+                       sent=sent)
+            self.transport.close()
             return
         try:
             self.transport.write_eof()

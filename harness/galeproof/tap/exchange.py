@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from galeproof.kernel.wire import Body
+from galeproof.tap.reading import AnswerHead
 
 if TYPE_CHECKING:
     from galeproof.tap.client import ClientConnection
@@ -45,7 +46,7 @@ class Exchange:
     up: int = 0
     down: int = 0
     sent: int = 0
-    head_buffer: bytes | None = b""
+    answer: AnswerHead = field(default_factory=AnswerHead)
     ending: Ending | None = None
     kept: bool = False
     over: bool = False

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from galeproof.faults.steps import DATE_FORMS, DRIP_PARTS
 from galeproof.kernel.chance import stream
 from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import Recorder
 from galeproof.tap.client import ClientConnection
 from galeproof.tap.exchange import Exchange
 from galeproof.tap.refusal import Blackhole, wait_for_refusal
+from galeproof.tap.stall import Stall
+from galeproof.tap.turns import settled
 from galeproof.tap.upstream import Upstream
 
 __all__ = ["Tap"]
 
 CLEAN = "clean"
 _HOST = "127.0.0.1"
+_DRIP_S = 0.1  # less than any read timeout
 
 
 class Tap:
@@ -49,6 +52,8 @@ class Tap:
         self._ports: dict[str, int] = {}
         self._connection = self._exchange = 0
         self._server: asyncio.Server | None = None
+        self._beside: dict[str, asyncio.Server] = {}
+        self.context: ssl.SSLContext | None = None  # TLS ends here where it is set
         self._closed_port: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusal: tuple[asyncio.Task[None], asyncio.Event] | None = None
@@ -83,9 +88,20 @@ class Tap:
         """Listen on the literal 127.0.0.1 and return the port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: ClientConnection(self), _HOST, port, backlog=1024, reuse_address=True)
+            lambda: ClientConnection(self), _HOST, port, backlog=1024, reuse_address=True,
+            ssl=self.context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self.port
+
+    async def listen_beside(self, place: str, *, plain: bool = False) -> int:
+        """Listen for another origin, by its name, and return its port; ``plain``: without TLS."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: ClientConnection(self, place), _HOST, 0, backlog=1024,
+            ssl=None if plain else self.context)
+        self._beside[place] = server
+        port: int = server.sockets[0].getsockname()[1]
+        return port
 
     async def new_port(self) -> int:
         """Leave the old port (a thread of the subject may still use it) and take a new one."""
@@ -101,6 +117,11 @@ class Tap:
         if self._closed_port:
             self._closed_port.close()
             self._closed_port = None
+
+    def close_beside(self) -> None:
+        """Stop listening for other origins."""
+        for server in self._beside.values():
+            server.close()
 
     def next_connection(self) -> int:
         """Return a fresh connection number."""
@@ -133,26 +154,8 @@ class Tap:
             chance = step.get("chance", 1.0)
             if chance < 1 and stream(self.seed, f"{marker}/{attempt}/{index}").random() >= chance:
                 continue
-            return self._of_operation({**step, "index": index}, marker)
+            return settled({**step, "index": index}, self._order.get(marker, 0))
         return {}
-
-    def _of_operation(self, step: dict[str, Any], marker: str) -> dict[str, Any]:
-        """Settle what differs from operation to operation: one status, one part each, in turn."""
-        answer = step.get("answer") or {}
-        drip = answer.get("drip") or {}
-        if drip.get("part") == "each":
-            part = DRIP_PARTS[self._order.get(marker, 0) % len(DRIP_PARTS)]
-            step["answer"] = answer | {"drip": {**drip, "part": part}}
-            step["word"] = f"drip {part}"
-        if answer.get("retry_after_form") == "each":
-            form = DATE_FORMS[self._order.get(marker, 0) % len(DATE_FORMS)]
-            step["answer"] = answer | {"retry_after_form": form}
-        statuses = answer.get("statuses")
-        if statuses:
-            status = statuses[self._order.get(marker, 0) % len(statuses)]
-            step["answer"] = {**step["answer"], "status": status}
-            step["word"] = str(status)
-        return step
 
     def choose(self, client: ClientConnection, raw: bytes) -> Exchange:
         """Make the exchange of a request whose head is known."""
@@ -175,7 +178,7 @@ class Tap:
 
     def accepted(self, client: ClientConnection) -> None:
         """Reset a connection at once where the current operation's next attempt says so."""
-        if not self.current:
+        if not self.current or client.place:
             return
         attempt = self._counts.get(self.current, 0) + 1
         cut = self.step(self.current, attempt).get("cut") or {}
@@ -217,6 +220,8 @@ class Tap:
             self._refuse(marker)
         elif cut.get("kind") == "blackhole":
             self._swallow(marker)
+        elif cut.get("kind") in ("tls stall", "tls drip"):
+            await self._stall(marker, Stall(_DRIP_S if cut["kind"] == "tls drip" else 0.0))
 
     def _swallow(self, marker: str) -> None:
         """From now until the operation is over, no connect to the port completes."""
@@ -236,6 +241,24 @@ class Tap:
         await self.listen(port)
         self.recorder.add("tap", "blackhole", None, marker, lo_ns=lo, hi_ns=now_ns(),
                           made=hole.made)
+
+    async def _stall(self, marker: str, stall: Stall) -> None:
+        """From now until the operation is over, no handshake on the port completes."""
+        port = self.port
+        self.close()
+        await stall.listen(_HOST, port)
+        stop = asyncio.Event()
+        self._refusal = (asyncio.ensure_future(self._stalled(marker, stall, port, stop)), stop)
+
+    async def _stalled(self, marker: str, stall: Stall, port: int, stop: asyncio.Event) -> None:
+        lo = now_ns()
+        try:
+            await stop.wait()
+        finally:
+            stall.close()
+        await self.listen(port)
+        self.recorder.add("tap", "tls_stall", None, marker, lo_ns=lo, hi_ns=now_ns(),
+                          accepted=stall.accepted, hellos=stall.hellos)
 
     def _refuse(self, marker: str) -> None:
         port = self.port

@@ -79,7 +79,7 @@ class Child:
         if name == "open":
             number = next(self._numbers)
             self.runs[number] = ChildRun(number, functools.partial(self.sink, number))
-            return await self.runs[number].open()
+            return await self.runs[number].open(bool(args.get("tls")))
         if name == "close":
             self.runs.pop(args["run"]).close()
             return {}

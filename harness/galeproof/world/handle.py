@@ -34,17 +34,22 @@ class WorldRun:
     Attributes:
         port: The tap's port.
         origin_port: Where lanes must lead to.
+        places: The address of each origin: ``first``, ``other``, ``other_host``, ``plain``.
+        trust: The certificate of the test authority as PEM, where TLS is spoken.
     """
 
-    def __init__(self, world: World, number: int, port: int, origin_port: int) -> None:
+    def __init__(self, world: World, number: int, opened: dict[str, Any]) -> None:
         self.world, self.number = world, number
-        self.port, self.origin_port = port, origin_port
+        self.port, self.origin_port = opened["tap"], opened["origin"]
+        self.places: dict[str, str] = opened["places"]
+        self.trust: str | None = opened["trust"]
         self.events: list[RawEvent] = []
 
     @property
     def base_url(self) -> str:
         """The address that the subject is given."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if self.trust else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def call(self, name: str, timeout_s: float = _REPLY_S, **args: Any) -> dict[str, Any]:
         """Send one command of this run and wait for its reply.
@@ -90,14 +95,14 @@ class World:
         self._reader.start()
         _worlds.add(self)
 
-    def open_run(self) -> WorldRun:
-        """Open a run on ports of its own.
+    def open_run(self, *, tls: bool = False) -> WorldRun:
+        """Open a run on ports of its own; ``tls``: it speaks TLS, by a test authority.
 
         Raises:
-            WorldError: The process ended or did not answer.
+            WorldError: The process ended or did not answer, or cannot speak TLS.
         """
-        reply = self.call("open")
-        run = WorldRun(self, reply["run"], reply["tap"], reply["origin"])
+        reply = self.call("open", tls=tls)
+        run = WorldRun(self, reply["run"], reply)
         self.runs[run.number] = run
         return run
 

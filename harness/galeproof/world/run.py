@@ -12,11 +12,14 @@ from galeproof.kernel.clock import now_ns, sleep
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.origin.exchange_view import View
 from galeproof.origin.origin import Origin
+from galeproof.origin.tokens import Issuer
 from galeproof.tap.tap import Tap
+from galeproof.world.authority import Authority
 
 __all__ = ["ChildRun"]
 
 _LAG_NS = 5_000_000
+_ALONE = ("refuse", "blackhole", "tls stall", "tls drip")
 
 
 class ChildRun:
@@ -46,10 +49,25 @@ class ChildRun:
         """Pass the origin's word on to the tap."""
         self.tap.phase(number, total, close)
 
-    async def open(self) -> dict[str, Any]:
-        """Listen; return both ports."""
-        return {"run": self.number, "tap": await self.tap.listen(),
-                "origin": await self.origin.listen()}
+    async def open(self, tls: bool = False) -> dict[str, Any]:
+        """Listen; return the ports, the address of each origin, and what a client must trust.
+
+        Raises:
+            ValueError: TLS is asked for, and its extra is not installed.
+        """
+        authority = Authority() if tls else None
+        self.tap.context = authority.context if authority else None
+        port = await self.tap.listen()
+        scheme = "https" if tls else "http"
+        other = await self.tap.listen_beside("other")
+        places = {"first": f"{scheme}://127.0.0.1:{port}", "other": f"{scheme}://127.0.0.1:{other}",
+                  "other_host": f"{scheme}://localhost:{other}"}
+        if tls:
+            plain = await self.tap.listen_beside("plain", plain=True)
+            places["plain"] = f"http://127.0.0.1:{plain}"
+        self.origin.places = places
+        return {"run": self.number, "tap": port, "origin": await self.origin.listen(),
+                "places": places, "trust": authority.certificate if authority else None}
 
     async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command of this run, after those before it, and return the reply.
@@ -69,6 +87,9 @@ class ChildRun:
         if name == "spec":
             self.origin.operations[args["ref"]] = args["spec"]
             return {}
+        if name == "rotate":
+            self.origin.worthless.append(args["old"])
+            return {}
         if name == "cut_off":
             for connection in list(self.tap.connections):
                 connection.end()
@@ -83,16 +104,29 @@ class ChildRun:
 
     def _begin(self, refs: dict[str, Any], schedule: list[Any], lanes: dict[str, int],
                closing: list[str], key_where: str, seed: int, deduplicate: bool,
-               routes: dict[str, Any], calm: bool = False) -> dict[str, Any]:
+               routes: dict[str, Any], calm: bool = False,
+               tokens: dict[str, Any] | None = None) -> dict[str, Any]:
         # a connection step needs a fresh connection, and the storm does after its control
         closes = calm or any(
             (s.get("cut") or {}).get("at") == "accept"
-            or (s.get("cut") or {}).get("kind") in ("refuse", "blackhole") for s in schedule)
+            or (s.get("cut") or {}).get("kind") in _ALONE for s in schedule)
         rng: random.Random = stream(seed, "effects")
         self.origin.begin(refs, key_where, closes, rng, deduplicate, routes)
+        self._begin_tokens(tokens, seed, calm)
         self.tap.begin(list(refs), schedule, lanes, closing, seed, list(routes))
         self._lags.clear()
         return {"port": self.tap.port}
+
+    def _begin_tokens(self, spec: dict[str, Any] | None, seed: int, calm: bool) -> None:
+        """The authority lasts from the control into the storm."""
+        if spec is None:
+            self.origin.issuer = None
+        elif calm or self.origin.issuer is None:
+            self.origin.issuer = Issuer(
+                stream(seed, "tokens"), spec.get("refresh") or "", fixed=spec.get("fixed") or "")
+        if self.origin.issuer and not calm and spec and spec.get("storm"):
+            self.origin.issuer.storm(spec["storm"])
+            self.recorder.add("origin", "token_expiry", **spec["storm"])
 
     async def _end(self) -> dict[str, Any]:
         await self.tap.settle()
@@ -119,5 +153,6 @@ class ChildRun:
     def close(self) -> None:
         """End every connection, and listen no more."""
         self.tap.close()
+        self.tap.close_beside()
         self.tap.end()
         self.origin.close()

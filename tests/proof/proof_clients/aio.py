@@ -10,7 +10,7 @@ from email.utils import mktime_tz, parsedate_tz
 import aiohttp
 
 from galeproof import read, write
-from proof_clients.sound import PROFILE, READ, TRANSIENT, WRITE, Failed
+from proof_clients.sound import PROFILE, READ, TRANSIENT, WRITE, Failed, strictly
 
 
 def asked_s(headers):
@@ -63,13 +63,16 @@ class AsyncSound:
         return aiohttp.ClientTimeout(total=None, sock_connect=self.timeout_s, sock_read=self.timeout_s)
 
     async def body_of(self, response):
-        return await response.json(content_type=None)
+        return strictly(await response.read())
 
     async def send(self, method, path, headers, body):
         async with self.http.request(method, self.base + path, json=body, headers=headers,
                                      timeout=self.timeouts()) as response:
             value = await self.body_of(response) if response.status < 300 else None
             return response.status, value, asked_s(response.headers)
+
+    def failure(self, why, status, asked):
+        return Failed(str(why))
 
     async def pause(self, attempt, asked):
         await asyncio.sleep(asked + random.uniform(0, min(0.2, 0.05 * 2 ** (attempt - 1))))
@@ -83,7 +86,7 @@ class AsyncSound:
                 return await self.tries(method, path, ref, body)
         except TimeoutError:
             pass
-        raise Failed("deadline")  # out here: nothing of the request hangs on it
+        raise self.failure("deadline", None, 0.0)  # out here: nothing of the request hangs on it
 
     async def tries(self, method, path, ref, body):
         ends = asyncio.get_running_loop().time() + self.deadline_s
@@ -94,15 +97,17 @@ class AsyncSound:
             status, value, asked, why = None, None, 0.0, None
             try:
                 status, value, asked = await self.send(method, path, headers, body)
+            except aiohttp.TooManyRedirects:
+                status = "TooManyRedirects"
             except (aiohttp.ClientError, TimeoutError) as error:
                 why = type(error).__name__
             except ValueError:
                 status, value = 200, "malformed"
             if status is not None and status not in TRANSIENT:
-                if status < 300 and isinstance(value, dict) and "id" in value:
+                if isinstance(value, dict) and "id" in value:
                     return value
-                raise Failed(str(status))
+                raise self.failure(value or str(status), status, asked)
             if attempt == self.attempts or asyncio.get_running_loop().time() + asked + 0.2 > ends:
-                raise Failed(why or str(status))
+                raise self.failure(why or str(status), status, asked)
             await self.pause(attempt, asked)
         raise Failed("attempts")

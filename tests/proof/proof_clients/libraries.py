@@ -18,6 +18,7 @@ class SoundOnRequests(Sound):
 
     def make_http(self):
         session = requests.Session()
+        session.max_redirects = 10  # its own limit is 30
         session.mount("http://", HTTPAdapter(pool_maxsize=100))
         return session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import threading
@@ -29,6 +30,20 @@ LOG = logging.getLogger("proof.client")
 
 class Failed(Exception):
     """What the sound client raises."""
+
+
+def _refuse(text):
+    raise ValueError(text)
+
+
+def _unique(pairs):
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else _refuse("a key is there twice")
+
+
+def strictly(body):
+    """One JSON object in UTF-8, without NaN, without a key twice; ValueError else."""
+    value = json.loads(body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
+    return value if isinstance(value, dict) and "id" in value else _refuse("no payment")
 
 
 class _Ends(threading.local):
@@ -159,6 +174,9 @@ class Sound:
     def give_up(self, why):
         raise Failed(str(why)) from None
 
+    def end(self, why, response):
+        return self.give_up(why)
+
     def operation(self, method, path, ref, body=None):
         until, key = time.monotonic() + self.deadline_s, self.operation_key()
         attempt = 0
@@ -169,22 +187,27 @@ class Sound:
                 response = self.send(method, path, ref, body, key, attempt, until)
             except httpx.TransportError as error:
                 why, lost = type(error).__name__, not self.retryable(method, error)
+            except httpx.RequestError as error:  # too many redirects, a coding that is broken
+                why, lost = type(error).__name__, True
             if lost:  # outside the except block: the library's error would be the context of ours
                 return self.give_up(why)
             if response is not None and response.status_code not in TRANSIENT:
                 return self.result(response)
             if attempt >= self.attempts:
-                return self.give_up(why or response.status_code)
+                return self.end(why or response.status_code, response)
             delay = self.wait_s(attempt, response)
             if not self.may_sleep(delay, until):
-                return self.give_up("deadline")
+                return self.end("deadline", response)
             time.sleep(delay)
 
     def result(self, response):
         if response.status_code >= 300:
             return self.give_up(response.status_code)
         try:
-            value = response.json()
+            return self.typed(strictly(response.content))
         except ValueError:
-            return self.give_up("malformed")
-        return value if isinstance(value, dict) and "id" in value else self.give_up("malformed")
+            pass
+        return self.give_up("malformed")
+
+    def typed(self, value):
+        return value

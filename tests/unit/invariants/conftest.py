@@ -47,10 +47,11 @@ class Storm:
         return self.add("subject", "op_start", ref, name=name, kind=kind, amount=1000,
                         instance=1).wait(2)
 
-    def end(self, outcome: str = "ok", value: Any = "usual", error: str = "Busy") -> Storm:
-        """End it; a usual value holds what the origin sent."""
+    def end(self, outcome: str = "ok", value: Any = "usual", error: str = "Busy",
+            **facts: Any) -> Storm:
+        """End it; a usual value holds what the origin sent, ``facts`` stand on the error."""
         value = {"id": self.ref} if value == "usual" and outcome == "ok" else value
-        failure = None if outcome == "ok" else {"type": error, "text": "", "chain": []}
+        failure = None if outcome == "ok" else {"type": error, "text": "", "chain": [], **facts}
         self.add("subject", "op_end", self.ref, outcome=outcome,
                  value=value if outcome == "ok" else None, error=failure)
         return self.wait(5)
@@ -70,13 +71,14 @@ class Storm:
                      n=len(body), sha256="", body=body)
         return self
 
-    def answer(self, status: int, headers: Mapping[str, str] | None = None) -> Storm:
-        """Answer it whole."""
+    def answer(self, status: int, headers: Mapping[str, str] | None = None,
+               spoilt: str | None = None) -> Storm:
+        """Answer it whole; ``spoilt`` is what the origin did to the body."""
         self.wait(1).add("tap", "answer", self.ref, connection=self.connection, x=self.x, n=99,
                          total=99, status=status,
                          headers=[[n, v] for n, v in (headers or {}).items()])
         self.add("origin", "answered", self.ref, x=self.x, status=status, total=99,
-                 value=self.ref if status < 300 else None)
+                 value=self.ref if status < 300 else None, spoilt=spoilt)
         return self.add("tap", "answer_end", self.ref, connection=self.connection, x=self.x,
                         total=99)
 

@@ -26,7 +26,7 @@ from galeproof.scenario.quantity import QUANTITY_NAMES
 CODES = frozenset(INVARIANTS)
 FULL = parse_profile({
     "max_attempts": 3, "connect_timeout_s": 1.0, "read_timeout_s": 1.0, "deadline_s": 6.0,
-    "retry_after_max_s": 5.0, "backoff": {"base_s": 0.2, "cap_s": 2.0},
+    "retry_after_max_s": 5.0, "secret_reload_s": 1.0, "backoff": {"base_s": 0.2, "cap_s": 2.0},
 })
 HEAD = "name: x\nwhy: y\noperations:\n  - {kind: read, count: 2}\nsteps:\n"
 
@@ -77,7 +77,7 @@ def test_the_shipped_files_exercise_every_invariant() -> None:
         (HEAD.replace("count: 2", "count: 2, concurrent: 2") + "  - {attempts: 1, cut: refuse}\n",
          "x.yaml, line 6: steps[0].cut: a connection step happens before any byte"),
         (HEAD + "  []\nexpect: {exercised: [XYZ001]}\n",
-         "x.yaml, line 7: expect.exercised[0]: 'XYZ001' is no invariant; known: IDM001, IDM002"),
+         "x.yaml, line 7: expect.exercised[0]: 'XYZ001' is no invariant; known: ERR001, ERR002"),
         ("name: x\nwhy: y\nname: z\n", "x.yaml, line 3: name: the key is given twice"),
         ("a: &a [x]\nb: [*a, *a]\n", "x.yaml, line 2: alias *a: aliases are not allowed"),
         ("a: !!python/name:os.system x\n", "x.yaml, line 1: a: tag "),

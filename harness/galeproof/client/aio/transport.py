@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from galeproof.client.eligibility import FailureKind
+from galeproof.client.errors import SettingsError
 from galeproof.client.exchange import Answer, Failure, Timeouts
 from galeproof.client.settings import ClientSettings
 from galeproof.client.socket_limit import async_limit_sockets
@@ -49,6 +50,7 @@ class Wire:
             ),
             cookies=no_cookies,
             follow_redirects=False,
+            verify=True if settings.ca_file is None else _trusting(settings.ca_file),
             trust_env=settings.trust_env,
             transport=transport,
         )
@@ -152,6 +154,15 @@ class Wire:
         if isinstance(error, (http.NetworkError, OSError)):
             return "reset"
         return "protocol"
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Trust this file's certificates, and no others."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        pass
+    raise SettingsError("ca_file: the file cannot be read, or holds no certificate")
 
 
 def _refused_by_tls(error: BaseException) -> bool:

@@ -1,0 +1,3 @@
+"""OAU: tokens, and the rotation of secrets."""
+
+__all__: list[str] = []
