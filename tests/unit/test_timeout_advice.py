@@ -209,10 +209,12 @@ def test_the_table_and_the_json_say_the_same(tmp_path: Path, capsys: pytest.Capt
     assert table[3].startswith("GET /b: too small for p99.9: 1 durations, 3688 would do")
 
 
-def test_a_profile_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a file the command says what it takes."""
+def test_a_profile_of_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file and a subject the command asks which one."""
+    monkeypatch.chdir(tmp_path)
     assert main(["profile"]) == 2
-    assert "--timeouts" in capsys.readouterr().err
+    assert "--subject: which one?" in capsys.readouterr().err
 
 
 def test_the_page_shows_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
