@@ -71,6 +71,7 @@ class TestSearch:
         assert "cut" in plan["steps"][1]
         assert ["IDM002"] == plan["expect"]["exercised"]
 
+    @pytest.mark.full
     def test_a_sound_client_survives_the_search(self, inner):
         """Same test, no defect."""
         inner.pytester.makepyfile(shop=TWO_FAULTS.replace(' if slowed else key', ' if False else key'),

@@ -146,6 +146,7 @@ class TestCommands:
         assert (0, "PASS") == (code, outcomes(document)["RTY001"])
         assert {"UNKNOWN"} == {outcomes(document)["IDM002"]}
 
+    @pytest.mark.full
     def test_a_secret_on_stderr_is_a_leak_of_the_error_and_the_log(self, galeproof, tmp_path):
         """What a command prints as it fails is both."""
         code, _, document = galeproof("503-storm", "--exec", command(
@@ -153,6 +154,7 @@ class TestCommands:
         assert 1 == code
         assert {"FAIL"} == {outcomes(document)[c] for c in ("SEC001", "SEC002")}
 
+    @pytest.mark.full
     def test_a_process_that_outlives_its_operation_is_seen_and_ended(self, galeproof, tmp_path):
         """It goes on sending after the command has told its failure."""
         (tmp_path / "orphan.py").write_text(ORPHAN, "utf-8")
@@ -186,6 +188,7 @@ class TestDrivers:
         code, text, _ = galeproof("503-storm", "--driver", driver(tmp_path, ready))
         assert (2, True) == (code, said in text)
 
+    @pytest.mark.full
     @pytest.mark.parametrize(("do", "said"), [
         ('do(message, base, secret); print("done")', "is not of the protocol: 'done'"),
         ("do(message, base, secret); say({'id': message['id'], 'ok': 1})", "was answered before"),
@@ -199,6 +202,7 @@ class TestDrivers:
         assert 3 == code
         assert said in document["invalid"]
 
+    @pytest.mark.full
     def test_a_flood_on_stderr_costs_the_evidence_of_silence_only(self, galeproof, tmp_path):
         """What was not searched is no PASS."""
         flood = ("sys.stderr.write('z' * 100_000_000); do(message, base, secret)")
@@ -214,6 +218,7 @@ class TestDrivers:
         assert 3 == code
         assert "fails in calm air" in document["invalid"]
 
+    @pytest.mark.full
     def test_a_driver_that_ignores_close_and_sigterm_is_ended(self, galeproof, tmp_path):
         """Nothing of it is left (the fixture looks)."""
         stay = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"

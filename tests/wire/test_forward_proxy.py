@@ -80,7 +80,7 @@ def verdicts(document):
     return {v["code"]: v["verdict"] for v in document["verdicts"]}
 
 
-@pytest.mark.parametrize("library", ["requests", "httpx"])
+@pytest.mark.parametrize("library", ["requests", pytest.param("httpx", marks=pytest.mark.full)])
 @pytest.mark.parametrize(("key", "verdict"), [("REF", "PASS"), ('f"{REF}-{attempt}"', "FAIL")])
 def test_a_client_with_a_fixed_url_is_judged(run, tmp_path, library, key, verdict):
     """Resets after the effect reach it through TLS; its keys are seen."""
@@ -88,6 +88,7 @@ def test_a_client_with_a_fixed_url_is_judged(run, tmp_path, library, key, verdic
     assert verdict == verdicts(document)["IDM002"]
 
 
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("node") is None, reason="no node on PATH")
 def test_node_is_judged_too(run, tmp_path):
     """Its own authority variable is set."""
@@ -109,6 +110,7 @@ def test_hosts_must_be_named(run, tmp_path):
     assert (2, True) == (code, "name the hosts" in said)
 
 
+@pytest.mark.full
 def test_nothing_is_left_of_the_authority(run, tmp_path):
     """Its certificate lay in a folder of the run, its key nowhere."""
     run(client(tmp_path, "requests"), "--proxy-host", "api.billing.example")

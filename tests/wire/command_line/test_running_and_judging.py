@@ -80,7 +80,7 @@ def test_replaying_one_code(gale, kept):
 
 @pytest.mark.parametrize(("subject", "reason"), [
     ("billing:Broken", "create fails in calm air: builtins.RuntimeError: the invoice is not in the mood"),
-    ("billing:Ended", "create fails in calm air: DriverEnded: the driver process ended"),
+    ("billing:Ended", "create fails in calm air: DriverEnded: the subject's process ended (code 3)"),
     ("billing:mute", "mute succeeds without touching the tap"),
     ("billing:Deaf", "create returns nothing of the provider's answer in calm air"),
 ])
