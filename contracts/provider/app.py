@@ -1,124 +1,117 @@
 """The reference provider of the payments API, an application of its own.
 
-Run it: `python contracts/provider/app.py [--port N] [--states]`; it prints its URL as the first
-line. `--states` adds the endpoint by which a verifier sets provider states: for tests only.
+Run it: `python contracts/provider/app.py [--database URL] [--port N] [--states]`; it prints its URL
+as the first line. Everything else is told by PAYMENTS_API_* variables (`settings.py`). `--states`
+adds the endpoint by which a verifier sets provider states: for tests only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from http import HTTPStatus
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[2])
+
 import uvicorn
+from contracts.provider.problems import problem
+from contracts.provider.routes import PaymentsApi
+from contracts.provider.settings import ProviderSettings
+from contracts.provider.states import States
+from contracts.provider.store import Store
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-__all__ = ["Payment", "create_app"]
+__all__ = ["create_app", "serve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment: `amount` in minor units, `status` pending, settled or refused."""
 
-    id: str
-    amount: int
-    currency: str
-    status: str
-    reference: str
-    created_at: str
-
-
-Store = dict[str, Payment]
-
-
-def create_app(store: Store | None = None, *, states: bool = False) -> Starlette:
+def create_app(
+    settings: ProviderSettings | None = None, *, store: Store | None = None, states: bool = False,
+    **clocks: Any,
+) -> Starlette:
     """Make the application.
 
     Args:
-        store: The payments by id; an empty one by default.
+        settings: from the environment by default.
+        store: the database; the one of the settings by default.
         states: Whether `POST /_pact/states` is there.
+        clocks: `now` and `monotonic`, in place of the machine's.
     """
-    held: Store = {} if store is None else store
+    settings = settings if settings is not None else ProviderSettings()
+    held = store if store is not None else Store(settings.database_url)
 
-    async def get_payment(request: Request) -> Response:
-        payment = held.get(request.path_params["id"])
-        if payment is None:
-            return _problem(404, "there is no such payment")
-        return JSONResponse(asdict(payment))
+    @contextlib.asynccontextmanager
+    async def lifespan(application: Starlette) -> AsyncIterator[None]:
+        yield
+        if store is None:
+            held.close()
 
-    async def set_state(request: Request) -> Response:
-        return _set_state(held, await request.body())
-
-    routes = [Route("/payments/{id}", get_payment, methods=["GET"])]
+    routes = PaymentsApi(settings, held, **clocks).routes()
     if states:
+        told = States(held)
+
+        async def set_state(request: Request) -> Response:
+            return await run_in_threadpool(told.change, await request.body())
+
         routes.append(Route("/_pact/states", set_state, methods=["POST"]))
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, lifespan=lifespan,
+                     exception_handlers={HTTPException: _refused, Exception: _broken})
 
 
-def _problem(status: int, detail: str) -> Response:
-    """Return a problem document (RFC 9457)."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    return JSONResponse(document, status, media_type="application/problem+json")
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the router itself refuses is a problem document, too."""
+    assert isinstance(error, HTTPException)
+    code = {404: "route-unknown", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    return problem(error.status_code, code, "the API has no such operation", error.headers)
 
 
-def _payment_exists(store: Store, params: Mapping[str, Any]) -> None:
-    name = str(params.get("id", "p1"))
-    store[name] = Payment(name, 990, "EUR", "pending", f"order-{name}", "2026-03-04T05:06:07Z")
+async def _broken(request: Request, error: Exception) -> Response:
+    return problem(500, "internal", "the provider has a defect")
 
 
-def _no_payment_exists(store: Store, params: Mapping[str, Any]) -> None:
-    store.clear()
+def serve(app: Any, port: int = 0, **config: Any) -> None:
+    """Serve on loopback until killed; the URL is the first line of stdout.
 
-
-_STATES: Mapping[str, Callable[[Store, Mapping[str, Any]], None]] = {
-    "a payment exists": _payment_exists,
-    "no payment exists": _no_payment_exists,
-}
-
-
-def _set_state(store: Store, body: bytes) -> Response:
-    """Set or tear down one provider state; an unknown one is refused, never ignored."""
-    try:
-        order = json.loads(body)
-        action, name, params = order["action"], order["state"], order.get("params", {})
-        change = _STATES.get(name)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return _problem(400, "expected an object with action, state and params")
-    if action not in ("setup", "teardown") or not isinstance(params, dict):
-        return _problem(400, "action is setup or teardown, params an object")
-    if change is None:
-        return _problem(404, f"there is no provider state {name!r}")
-    # one interaction is verified at a time: what it left must not reach the next
-    if action == "teardown":
-        store.clear()
-    else:
-        change(store, params)
-    return JSONResponse({"state": name, "action": action})
+    Args:
+        app: an ASGI application.
+        port: 0 for any free one.
+        config: further arguments of `uvicorn.Config`.
+    """
+    with socket.create_server(("127.0.0.1", port), backlog=512) as listener:
+        # the socket listens already: who reads this line can connect
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", **config)).run(sockets=[listener])
 
 
 def main() -> None:
     """Serve on loopback until killed."""
     parser = argparse.ArgumentParser(description="The reference provider of the payments API.")
+    parser.add_argument("--database", help="SQLAlchemy's URL; in memory by default")
     parser.add_argument("--port", type=int, default=0, help="0 for any free one")
     parser.add_argument("--states", action="store_true", help="with POST /_pact/states")
     options = parser.parse_args()
-    with socket.create_server(("127.0.0.1", options.port)) as listener:
-        # the socket listens already: who reads this line can connect
-        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        config = uvicorn.Config(create_app(states=options.states), log_level="warning")
-        uvicorn.Server(config).run(sockets=[listener])
+    given = {} if options.database is None else {"database_url": options.database}
+    try:
+        app = create_app(ProviderSettings(**given), states=options.states)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        parser.error("; ".join(wrong))
+    except SQLAlchemyError as error:
+        # its text may hold the URL, and that a password
+        parser.error(f"database_url: the database cannot be used ({type(error).__name__})")
+    serve(app, options.port)
 
 
 if __name__ == "__main__":

@@ -13,19 +13,29 @@ from foreign_clients import CLIENTS, judge_all
 DOCUMENT = HERE.parent.parent / "docs" / "foreign-clients.md"
 FOUND = {
     "requests": {
-        "IDM001": "PASS", "IDM002": "UNKNOWN not_exercised", "IDM004": "PASS", "IDM007": "PASS",
-        "RAF001": "PASS", "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS",
-        "RTY007": "PASS", "SEC001": "PASS", "SEC002": "FAIL", "SEC004": "FAIL",
-        "TMO002": "UNKNOWN undeclared", "TMO006": "UNKNOWN undeclared"},
+        "IDM001": "PASS", "IDM002": "UNKNOWN not_exercised", "IDM003": "UNKNOWN undeclared",
+        "IDM004": "PASS", "IDM005": "UNKNOWN undeclared", "IDM007": "PASS", "JIT001": "FAIL",
+        "RAF001": "PASS", "RAF002": "PASS", "RAF004": "UNKNOWN undeclared", "RTY001": "PASS",
+        "RTY002": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS", "RTY007": "PASS",
+        "SEC001": "PASS", "SEC002": "FAIL", "SEC004": "FAIL", "TMO001": "UNKNOWN undeclared",
+        "TMO002": "UNKNOWN undeclared", "TMO003": "UNKNOWN undeclared",
+        "TMO004": "UNKNOWN undeclared", "TMO006": "UNKNOWN undeclared", "TMO008": "PASS"},
     "openai": {
-        "IDM001": "FAIL", "IDM002": "UNKNOWN undeclared", "IDM004": "FAIL", "IDM007": "FAIL",
-        "RAF001": "PASS", "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS",
-        "RTY007": "PASS", "SEC001": "PASS", "SEC002": "PASS", "SEC004": "FAIL", "TMO002": "PASS",
-        "TMO006": "UNKNOWN undeclared", "TMO008": "PASS"},
+        "IDM001": "FAIL", "IDM002": "UNKNOWN undeclared", "IDM003": "UNKNOWN undeclared",
+        "IDM004": "FAIL", "IDM005": "UNKNOWN undeclared", "IDM007": "FAIL", "JIT001": "PASS",
+        "RAF001": "PASS", "RAF002": "PASS", "RAF004": "UNKNOWN undeclared", "RTY001": "PASS",
+        "RTY002": "FAIL", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS", "RTY007": "PASS",
+        "SEC001": "PASS", "SEC002": "FAIL", "SEC004": "FAIL", "TMO001": "PASS", "TMO002": "PASS",
+        "TMO003": "PASS", "TMO004": "UNKNOWN undeclared", "TMO006": "UNKNOWN undeclared",
+        "TMO008": "PASS"},
     "stripe": {
-        "IDM001": "PASS", "IDM002": "PASS", "IDM004": "PASS", "IDM007": "PASS", "RAF001": "FAIL",
-        "RTY001": "PASS", "RTY003": "PASS", "RTY004": "PASS", "RTY006": "PASS", "RTY007": "PASS",
-        "SEC001": "PASS", "SEC002": "PASS", "SEC004": "PASS", "TMO006": "UNKNOWN undeclared"},
+        "IDM001": "PASS", "IDM002": "PASS", "IDM003": "PASS", "IDM004": "PASS", "IDM005": "PASS",
+        "IDM007": "PASS", "JIT001": "PASS", "RAF001": "FAIL", "RAF002": "FAIL", "RAF004": "FAIL",
+        "RTY001": "PASS", "RTY002": "FAIL", "RTY003": "UNKNOWN undeclared", "RTY004": "PASS",
+        "RTY006": "PASS", "RTY007": "PASS", "SEC001": "PASS", "SEC002": "FAIL", "SEC004": "PASS",
+        "TMO001": "UNKNOWN undeclared", "TMO002": "UNKNOWN undeclared",
+        "TMO003": "UNKNOWN undeclared", "TMO004": "UNKNOWN undeclared",
+        "TMO006": "UNKNOWN undeclared", "TMO008": "PASS"},
 }
 
 
@@ -42,12 +52,13 @@ def _told(proof):
 
 @pytest.mark.parametrize("name", sorted(CLIENTS))
 def test_a_foreign_client_gets_the_verdicts_that_its_wire_deserves(foreign, name):
-    """Each invariant is decided as found; on a busy machine a timing one may be noise."""
+    """Each invariant is judged as found; on a busy machine one that rests on time may be noise."""
     proof = foreign[name]
     assert (None, None, 0) == (proof["invalid"], proof["fault"], proof["strays"])
     told = _told(proof)
     noisy = {code for code, text in told.items()
-             if code.startswith("TMO") and text == "UNKNOWN noise"}
+             if (code.startswith("TMO") or code in ("JIT001", "RTY003", "RTY006"))
+             and text == "UNKNOWN noise"}
     expected = {code: text for code, text in FOUND[name].items() if code not in noisy}
     assert expected == {code: text for code, text in told.items() if code not in noisy}
 

@@ -5,7 +5,7 @@ import pytest
 from galeproof.invariants import INVARIANTS
 from galeproof.model import Finding, History, Outcome, Verdict
 from galeproof.runner import judging
-from galeproof.runner.catalogue import _needs_rerun
+from galeproof.runner.catalogue import needs_rerun
 from galeproof.runner.judging import Judged, judge_one, judge_runs
 
 NOISE = Verdict("JIT001", "jitter-present", Outcome.UNKNOWN, "major", reason="noise")
@@ -48,7 +48,7 @@ def test_a_finding_of_a_rerun_points_at_no_event_of_the_first_history():
 def test_what_is_run_again(verdict, expected, wanted):
     """Expected noise, and every FAIL that rests on time."""
     assert "JIT001" in INVARIANTS
-    assert wanted == _needs_rerun(Judged(_history(verdict, expected)), None)
+    assert wanted == needs_rerun(Judged(_history(verdict, expected)), None)
 
 
 def _run(name, verdict, expected):

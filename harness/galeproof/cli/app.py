@@ -26,6 +26,14 @@ Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]
 DEFAULT_OUTPUT = Path(".galeproof")
 
 
+def _subject(subject: str | None, command: str | None, driver: str | None) -> str | dict[str, str] | None:
+    if sum(given is not None for given in (subject, command, driver)) > 1:
+        raise UsageError("--subject, --exec and --driver: only one of them")
+    if command is not None:
+        return {"exec": command}
+    return {"driver": driver} if driver is not None else subject
+
+
 @app.command()
 def run(
     what: Annotated[list[str] | None, typer.Argument(
@@ -37,19 +45,27 @@ def run(
                                                 "process an operation.")] = None,
     driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A process that speaks the "
                                                "driver protocol.")] = None,
+    proxy: Annotated[bool, typer.Option("--proxy", help="Be the client's forward proxy, for the hosts of "
+                                        "--proxy-host or of the settings.")] = False,
+    proxy_host: Annotated[list[str] | None, typer.Option(metavar="HOST", help="A host that the proxy may "
+                                                         "answer for; again for another.")] = None,
     engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
+    shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
+                                            "schedules down for so long.")] = 0.0,
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
-    if sum(given is not None for given in (subject, command, driver)) > 1:
-        raise UsageError("--subject, --exec and --driver: only one of them")
-    wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
-        else subject
-    raise typer.Exit(run_command(what or [], wanted, engine, seed, as_json, output))
+    hosts = tuple(proxy_host or ()) if proxy or proxy_host else None
+    code = run_command(what or [], _subject(subject, command, driver), hosts, engine, seed, as_json, output)
+    if shrink_s and code == 1:
+        from galeproof.cli.shrinking import shrink_command
+
+        shrink_command(output / "latest", None, shrink_s, None, as_json, silent=as_json)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -80,13 +96,30 @@ def judge(
 @app.command()
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
-    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder if "
-                                                     "left out.")] = None,
+    form: Annotated[str, typer.Option("--format", help="html, markdown, junit, sarif or json.")] = "html",
+    output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder, or "
+                                                     "stdout, if left out.")] = None,
 ) -> None:
-    """Write the HTML report of a kept run: one file that needs no network."""
+    """Write a report of a kept run: HTML in one file that needs no network, or for a CI system."""
     from galeproof.cli.running import report_command
 
-    raise typer.Exit(report_command(run_folder, output))
+    if form not in ("html", "markdown", "junit", "sarif", "json"):
+        raise UsageError(f"--format {form!r}; allowed: html, markdown, junit, sarif, json")
+    raise typer.Exit(report_command(run_folder, output, form))
+
+
+@app.command()
+def shrink(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
+    budget: Annotated[float, typer.Option(help="Seconds; run again to go on.", min=1)] = 120.0,
+    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Cut the failing schedules of a kept run down to the least that shows each failure."""
+    from galeproof.cli.shrinking import shrink_command
+
+    raise typer.Exit(shrink_command(run_folder, code, budget, engine, as_json))
 
 
 @app.command()
@@ -111,6 +144,68 @@ def explain(
     from galeproof.cli.explain import explain_command
 
     raise typer.Exit(explain_command(code, as_json))
+
+
+@app.command()
+def profile(
+    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command.")] = None,
+    driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A driver.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A short watch; Retry-After up to 11 s.")] = False,
+    lock: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep what was measured.")] = None,
+    check: Annotated[Path | None, typer.Option(metavar="FILE", help="Exit 1 where the client does "
+                                               "otherwise than this file says.")] = None,
+    timeouts: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Recommend timeouts instead, from p99.9 of a history.jsonl or of a file of "
+        "durations (lines, JSON, CSV; seconds, or with ms or s).")] = None,
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Seed; drawn if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a client's policy and print its profile; or recommend timeouts from latencies."""
+    if timeouts is not None:
+        from galeproof.cli.timeouts import timeouts_command
+
+        raise typer.Exit(timeouts_command(timeouts, as_json))
+    from galeproof.cli.profiling import profile_command
+
+    raise typer.Exit(profile_command(_subject(subject, command, driver), engine, seed, quick, lock, check,
+                                     as_json))
+
+
+@app.command()
+def init(
+    client: Annotated[str | None, typer.Option(help="Your client: module:Class, or a module of functions "
+                                                    "with a constant base URL.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the settings call it.")] = None,
+    adapters: Annotated[Path, typer.Option(help="The file to write.")] = Path("adapters.py"),
+    force: Annotated[bool, typer.Option(help="Write over it.")] = False,
+) -> None:
+    """Write an adapter and settings for a client of your own."""
+    from galeproof.cli.init import init_command
+
+    raise typer.Exit(init_command(client, name, adapters, force))
+
+
+@app.command()
+def nightly(
+    what: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO|FILE|CODE]...")] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 60.0,
+    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    database: Annotated[str, typer.Option(help="sqlite:///FILE, or postgresql://...")] =
+        "sqlite:///.galeproof/nights.db",
+    rounds: Annotated[int | None, typer.Option(min=1, help="So many rounds at most.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the night; drawn if left out.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Leave an unfinished night as it is.")] = False,
+    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    as_json: Json = False,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Try every scenario with many seeds, keep what is found, tell regression from flake."""
+    from galeproof.cli.nightly import nightly_command
+
+    raise typer.Exit(nightly_command(what or [], minutes, subject, database, rounds, seed, anew, engine,
+                                     as_json, output))
 
 
 @app.command()

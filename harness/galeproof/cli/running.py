@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from galeproof import __version__
 from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
-from galeproof.model import Verdict, parse_profile
+from galeproof.model import Verdict
 from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
+from galeproof.report.junit import junit_text
+from galeproof.report.markdown import markdown_text
+from galeproof.report.sarif import sarif_text
 from galeproof.runner import (
     Judged,
     RunFolder,
@@ -25,7 +30,7 @@ from galeproof.runner import (
     judge_runs,
     read_run,
     run_catalogue,
-    subject_of,
+    subject_again,
 )
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config, weighed
@@ -57,8 +62,9 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     return scenarios, codes or None
 
 
-def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, engine: str, seed: int | None,
-                as_json: bool, output: Path) -> int:
+def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None,
+                hosts: Sequence[str] | None, engine: str, seed: int | None, as_json: bool,
+                output: Path) -> int:
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
     scenarios, codes = choose(what)
@@ -66,6 +72,11 @@ def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None, eng
         codes = config.codes()
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
     subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
+    if hosts:
+        subject = subject.through_a_proxy(hosts)
+    elif hosts is not None and not subject.hosts:
+        raise UsageError("--proxy: name the hosts that it may answer for: --proxy-host api.example.com, or "
+                         "hosts = [...] in the subject's settings")
     return _carry_out(config, subject, scenarios, codes, engine,
                       new_seed() if seed is None else seed, as_json, output)
 
@@ -79,8 +90,7 @@ def replay_command(path: Path, code: str | None, engine: str | None, as_json: bo
                          f"--galeproof-seed={facts['seed']}")
     if code is not None and code not in INVARIANTS:
         raise UsageError(f"{code!r}: no such invariant; known: {', '.join(INVARIANTS)}")
-    subject = subject_of(facts["target"], parse_profile(facts["profile"], str(path)),
-                         facts["subject"])
+    subject = subject_again(facts, str(path))
     scenarios = [load_scenario(file, frozenset(INVARIANTS)) for file in files]
     if code is not None:
         scenarios = [s for s in scenarios if code in s.expect.exercised] or scenarios
@@ -109,20 +119,40 @@ def judge_command(path: Path, as_json: bool) -> int:
     return code
 
 
-def report_command(path: Path, output: Path | None) -> int:
-    """Write the HTML report of a kept run again; say where it is."""
+def report_command(path: Path, output: Path | None, form: str = "html", quiet: bool = False) -> int:
+    """Write a report of a kept run; the HTML one into its folder, others to stdout, or to a file."""
     facts, runs, _ = read_run(path)
     verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
                        facts.get("severity") or {})
     code = exit_code(verdicts, fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
-    place = output or path / "report.html"
+    if form == "html":
+        text = html_page(
+            facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
+            minimal={file.stem.removeprefix("minimal-"): file.read_text("utf-8")
+                     for file in path.glob("minimal-*.yaml")})
+        output = output or path / "report.html"
+    else:
+        document = _document(facts, verdicts, code, str(path))
+        began = datetime.fromtimestamp((path / "run.json").stat().st_mtime, UTC)
+        text = {"markdown": lambda: markdown_text(document, gate_of(verdicts)),
+                "junit": lambda: junit_text(document, f"{began:%Y-%m-%dT%H:%M:%S}",
+                                            frozenset(demanded(runs, verdicts))),
+                "sarif": lambda: sarif_text(document, facts.get("target"), Path.cwd()),
+                "json": lambda: json.dumps(document) + "\n"}[form]()
+    if output is None:
+        sys.stdout.write(text)
+        return 0
+    return _written(output, text, quiet)
+
+
+def _written(place: Path, text: str, quiet: bool) -> int:
     try:
-        place.write_text(html_page(facts, verdicts, runs, code=code, run=str(path),
-                                   replay=_replay(facts, str(path))), "utf-8")
+        place.write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"--output {place}: {error.strerror or error}") from None
-    print(place)
+    if not quiet:
+        print(place)
     return 0
 
 
@@ -194,6 +224,7 @@ def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
     return {
         "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
         "seed": seed, "subject": subject.name, "target": subject.target,
+        "hosts": list(subject.hosts),
         "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
         "fail_on": config.fail_on, "severity": dict(config.severity),
         "codes": sorted(codes) if codes else None,

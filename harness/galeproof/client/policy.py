@@ -10,6 +10,13 @@ from galeproof.client.settings import ClientSettings
 __all__ = ["policy_of", "summary_of"]
 
 
+_ERRORS = {what: f"galeproof.client.{name}" for what, name in (
+    ("timeout", "TimedOut"), ("connection", "TransportError"), ("rate_limit", "RateLimited"),
+    ("auth", "AuthenticationFailed"), ("client", "Rejected"), ("not_found", "NotFound"),
+    ("server", "Unavailable"), ("protocol", "PayloadError"), ("deadline", "DeadlineExceeded"),
+    ("not_sent", "NotSent"))}
+
+
 def policy_of(settings: ClientSettings) -> dict[str, Any]:
     """Return the policy that these settings promise, as a profile; times in seconds."""
     features = settings.features
@@ -33,6 +40,11 @@ def policy_of(settings: ClientSettings) -> dict[str, Any]:
         },
         "idempotency_key": settings.idempotency_header,
         "correlation_id": settings.correlation_header,
+        "typed_answers": True,
+        "max_response_bytes": settings.max_response_bytes,
+        "max_redirects": settings.max_redirects,
+        "secret_reload_s": 0.0,
+        "errors": dict(_ERRORS),
     }
     # a profile's limit is above 0; without one, no Retry-After is waited for
     if settings.retry_after_max_s > 0:

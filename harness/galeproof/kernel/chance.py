@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import secrets
+import zlib
 
-__all__ = ["ALPHABET", "canary", "new_seed", "reference", "stream"]
+__all__ = ["ALPHABET", "canary", "canary_of", "new_seed", "reference", "stream",
+           "symbol_canary"]
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _BASE62 = ALPHABET + ALPHABET[:26].upper()
+_SYMBOLS = '+/=&"\\@:%'
 
 
 def new_seed() -> int:
@@ -29,3 +32,17 @@ def reference(rng: random.Random) -> str:
 def canary(rng: random.Random) -> str:
     """Draw a secret that exists nowhere else: 32 base62 characters behind a public prefix."""
     return "sk_test_" + "".join(rng.choices(_BASE62, k=32))
+
+
+def symbol_canary(rng: random.Random) -> str:
+    """Draw a secret that every encoding changes: 32 base62 characters with ``+ / = & " \\ @ : %``
+    in turn among its first half, so that what a careless pattern leaves behind is still a leak."""
+    letters = rng.choices(_BASE62, k=32)
+    symbols = rng.sample(_SYMBOLS, k=len(_SYMBOLS))
+    head = "".join(a + b for a, b in zip(letters[4:], symbols, strict=False))
+    return "sk_test_" + "".join(letters[:4]) + head + "".join(letters[4 + len(symbols):])
+
+
+def canary_of(rng: random.Random, name: str) -> str:
+    """Draw the secret of a scenario: half of them, by their names alone, get one with symbols."""
+    return symbol_canary(rng) if zlib.crc32(name.encode()) % 2 else canary(rng)

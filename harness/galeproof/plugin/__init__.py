@@ -158,7 +158,7 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
         promises |= marker.kwargs
     unknown = {code for m in request.node.iter_markers("expect_unknown") for code in m.args}
     made = Gale(shared_of(request.config), request.node.nodeid, gale_subject, scenario, promises,
-                frozenset(unknown))
+                frozenset(unknown), request.node)
     try:
         yield made
     finally:

@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -23,11 +24,14 @@ from galeproof.model import History, Outcome, Profile, Verdict, make_history, pa
 from galeproof.model.attribution import attribute
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
+from galeproof.plugin.telling import tell
 from galeproof.plugin.whole import Whole
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import Judged, Subject, subject_of
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import weighed
+from galeproof.scenario import NotApplicable, parse_scenario, schedule_of
+from galeproof.scenario.storm import Storm
 from galeproof.subject.capture import CHANNELS, Capture
 from galeproof.subject.environment import spare_loopback
 from galeproof.subject.sealed import Secrets
@@ -43,8 +47,9 @@ class Gale:
     """Steps, operations and checks of one test; or ``run()`` of its scenario."""
 
     def __init__(self, shared: Shared, test: str, subject: Any, scenario: str | None,
-                 promises: Mapping[str, Any], unknown: frozenset[str]) -> None:
-        self._shared, self._test, self._subject = shared, test, subject
+                 promises: Mapping[str, Any], unknown: frozenset[str],
+                 item: pytest.Item | None = None) -> None:
+        self._shared, self._test, self._subject, self._item = shared, test, subject, item
         self._scenario, self._promises, self._unknown = scenario, promises, unknown
         self._raw: list[RawEvent] = []
         self.recorder = Recorder(self._raw.append)
@@ -53,6 +58,8 @@ class Gale:
         self._amounts = itertools.count(1001)
         self._used: list[str] = []
         self._schedule: list[dict[str, Any]] = []
+        self._lanes: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        self._storm: Storm | None = None
         self._stack = contextlib.ExitStack()
         self._world: WorldRun | None = None
         self._whole_history: History | None = None
@@ -81,6 +88,32 @@ class Gale:
         if self._world is not None:
             raise UsageError("gale.steps: call it before base_url is used")
         self._schedule = [step.as_dict() for step in parse_step_words(*words).steps]
+
+    @contextlib.contextmanager
+    def storm(self, storm: Storm) -> Iterator[Gale]:
+        """Open a storm of its own, for a property test that tries many: a fresh address, fresh
+        secrets, in the one world that all share.
+
+        Args:
+            storm: For instance one of ``galeproof.strategies.storms()``.
+
+        Yields:
+            Another ``gale`` that holds this storm only.
+
+        Raises:
+            ScenarioError: A step is not known.
+        """
+        air = Gale(self._shared, self._test, self._subject, None, self._promises, self._unknown)
+        scenario = parse_scenario(storm.text(), "storm", frozenset(self._shared.codes))
+        schedule = schedule_of(scenario, air._profile)
+        if isinstance(schedule, NotApplicable):
+            raise UsageError(f"gale.storm: {schedule.reason}")
+        air._storm, air._lanes = storm, schedule.lanes
+        air._schedule = [step.as_dict() for step in schedule.steps]
+        try:
+            yield air
+        finally:
+            air.close()
 
     def operation(self, name: str, *, answer: Any = None, kind: str = "write", status: int = 200,
                   effect: bool = True, may_fail: bool = False) -> OperationScope:
@@ -116,7 +149,7 @@ class Gale:
         station = self._shared.station
         self._stack.callback(spare_loopback(os.environ))
         self._world = self._stack.enter_context(station.open_run())
-        ports, closing = self._stack.enter_context(station.lanes(self._world, {}))
+        ports, closing = self._stack.enter_context(station.lanes(self._world, self._lanes))
         self._world.call(
             "begin", refs={ref: {} for ref in self._refs}, schedule=self._schedule,
             lanes=ports, closing=closing, key_where=self._key, seed=self._shared.seed,
@@ -221,16 +254,37 @@ class Gale:
         Raises:
             UsageError: An unknown code.
         """
-        for code in codes:
-            if code not in self._shared.codes:
-                raise UsageError(f"gale.check: {code!r}: no such invariant; "
-                                 f"known: {', '.join(sorted(self._shared.codes))}")
+        self._known(codes, "gale.check")
         history = self.history
         verdicts = judge(history, self._profile, frozenset(codes))
+        self._tell(verdicts, history)
         self._settle([
             v for v in verdicts if v.outcome is Outcome.FAIL
             or (v.outcome is Outcome.UNKNOWN and v.code not in self._unknown)], history)
         return verdicts
+
+    def holds(self, *codes: str) -> list[Verdict]:
+        """Judge this storm: the test fails where an invariant is broken; one that this storm did not
+        exercise is no matter, as most storms of a search do not.
+
+        Raises:
+            UsageError: An unknown code.
+        """
+        self._known(codes, "gale.holds")
+        history = self.history
+        verdicts = judge(history, self._profile, frozenset(codes))
+        self._settle([v for v in verdicts if v.outcome is Outcome.FAIL], history)
+        return verdicts
+
+    def _tell(self, verdicts: list[Verdict], history: History) -> None:
+        if self._item is not None:
+            tell(self._item, verdicts, history)
+
+    def _known(self, codes: Sequence[str], who: str) -> None:
+        for code in codes:
+            if code not in self._shared.codes:
+                raise UsageError(f"{who}: {code!r}: no such invariant; "
+                                 f"known: {', '.join(sorted(self._shared.codes))}")
 
     def _settle(self, bad: list[Verdict], history: History) -> None:
         """Fail the test where there are bad verdicts, with all that one needs to see."""
@@ -243,6 +297,11 @@ class Gale:
                 if finding.operation:
                     lines += ["", f"{verdict.code} on the wire:"]
                     lines += wire_lines(history, finding.operation)
+        if self._storm is not None:
+            name = re.sub(r"[^a-z0-9-]+", "-", self._test.rpartition("::")[2].lower()).strip("-")[:60]
+            text = self._storm.text(name or "found", f"Broke {bad[0].code} in {self._test}.",
+                                    count=len(self._used), exercised=[v.code for v in bad])
+            lines += ["", "as a scenario file:", *(f"  {line}" for line in text.splitlines())]
         lines.append(f"run kept in {path}; again: pytest {json.dumps(self._test)} "
                      f"--galeproof-seed={self._shared.seed}")
         pytest.fail("\n".join(lines), pytrace=False)
@@ -287,6 +346,7 @@ class Gale:
         self._whole_history = history = result.judged[0].history
         verdicts = [v for v in weighed(result.verdicts, config.severity) if v.code in config.codes()]
         expected = result.expected()
+        self._tell(verdicts, history)
         self._settle([
             v for v in verdicts if config.fails(v)
             or (v.outcome is Outcome.UNKNOWN and v.code in expected - self._unknown

@@ -15,6 +15,7 @@ from galeproof.model import Outcome, Verdict
 from galeproof.plugin import shared_of
 from galeproof.plugin.once import once
 from galeproof.plugin.share import Shared
+from galeproof.plugin.telling import tell
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import run_catalogue
 from galeproof.runner.catalogue import CatalogueResult
@@ -60,6 +61,8 @@ class ScenarioItem(pytest.Item):
                 pytest.skip(run.skipped)
         verdict = next((v for v in weighed(result.verdicts, shared.config.severity)
                         if v.code == self.name), None)
+        if verdict is not None and result.judged:
+            tell(self, [verdict], result.judged[0].history)
         if verdict is None:
             pytest.fail(f"{self.name}: not exercised", pytrace=False)
         if verdict.outcome is Outcome.UNKNOWN and (

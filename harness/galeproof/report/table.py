@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from galeproof.model import Outcome, Verdict
+from galeproof.report.plain import one_line
 
 __all__ = ["figure", "table_lines"]
 
@@ -47,13 +48,13 @@ def table_lines(verdicts: Sequence[Verdict], replay: str) -> list[str]:
             f"{_observed(verdict):<34} {verdict.witnesses} of {verdict.total} ops  "
             f"{where}{f' and {more} more' if more > 0 else ''}".rstrip())
         for finding in verdict.findings[:_MOST_FINDINGS]:
-            lines.append(f"         {finding.operation or '-'}: {finding.text}")
+            lines.append(f"         {finding.operation or '-'}: {one_line(finding.text)}")
         if len(verdict.findings) > _MOST_FINDINGS:
             lines.append(f"         and {len(verdict.findings) - _MOST_FINDINGS} more")
         if verdict.findings and verdict.findings[0].mend:
-            lines.append(f"         mend: {verdict.findings[0].mend}")
+            lines.append(f"         mend: {one_line(verdict.findings[0].mend)}")
         if verdict.outcome is Outcome.UNKNOWN and verdict.note:
-            lines.append(f"         {verdict.note}")
+            lines.append(f"         {one_line(verdict.note)}")
         if verdict.outcome is Outcome.FAIL:
             lines.append(f"         replay: {replay} {verdict.code}")
     return lines

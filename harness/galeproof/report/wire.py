@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from galeproof.model import History
+from galeproof.report.plain import one_line
 
 __all__ = ["wire_lines"]
 
@@ -30,7 +31,7 @@ def wire_lines(history: History, ref: str) -> list[str]:
             "op_end": f"outcome {data.get('outcome')} {(data.get('error') or {}).get('type', '')}",
             "effect": f"effect {data.get('effect')} key {data.get('key')}",
         }.get(event.kind, event.kind)
-        lines.append(f"{event.lo_ns / 1e9:8.3f} s  {event.witness:<10} {what}".rstrip())
+        lines.append(f"{event.lo_ns / 1e9:8.3f} s  {event.witness:<10} {one_line(what)}".rstrip())
     if len(lines) > _MOST:
         lines[_MOST // 2 : -_MOST // 2] = [f"           ... {len(lines) - _MOST} lines more ..."]
     return lines

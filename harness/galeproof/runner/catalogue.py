@@ -16,7 +16,7 @@ from galeproof.runner.subjects import Subject
 from galeproof.runner.weather import OBSERVE_S, Run, run_scenario
 from galeproof.scenario import Scenario
 
-__all__ = ["CatalogueResult", "run_catalogue"]
+__all__ = ["CatalogueResult", "needs_rerun", "run_catalogue"]
 
 _AT_ONCE = 5
 _COLD_AT_ONCE = 2  # a process an operation: more would only wait for each other
@@ -136,7 +136,7 @@ class _Catalogue:
 
     async def again(self, name: str, scenario: Scenario) -> None:
         """Run a scenario again whose verdict needs it; nothing else runs meanwhile."""
-        if self.over or not _needs_rerun(self.judged[name], self.codes):
+        if self.over or not needs_rerun(self.judged[name], self.codes):
             return
         runs = [await run_scenario(self.station, self.subject, scenario, self.seed, self.observe_s)
                 for _ in range(RERUNS)]
@@ -145,7 +145,8 @@ class _Catalogue:
         self.keep(self.judged[name])
 
 
-def _needs_rerun(judged: Judged, codes: frozenset[str] | None) -> bool:
+def needs_rerun(judged: Judged, codes: frozenset[str] | None) -> bool:
+    """Whether one run does not settle a scenario: a FAIL that rests on time, or an expected ``noise``."""
     expected = expected_of(judged.history)
     return any((v.timing and v.outcome is Outcome.FAIL)
                or (v.reason == "noise" and v.code in expected) for v in judge_one(judged, codes))

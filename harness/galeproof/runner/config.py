@@ -19,7 +19,7 @@ __all__ = ["Config", "load_config", "weighed"]
 
 _KEYS = frozenset({"fail_on", "select", "ignore", "severity", "strict", "baseline", "subjects"})
 _WAYS = ("python", "exec", "driver")
-_SUBJECT = frozenset({*_WAYS, "profile", "operations", "routes", "secrets"})
+_SUBJECT = frozenset({*_WAYS, "hosts", "profile", "operations", "routes", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,11 @@ class Config:
             table = self.subjects[name]
             profile = self._profile(table.get("profile", {}), name)
             where = f"{self.source}: subjects.{name}"
-            return subject_of(_target(table, profile, where), profile, name, where)
+            made = subject_of(_target(table, profile, where), profile, name, where)
+            hosts = table.get("hosts", ())
+            if not isinstance(hosts, list | tuple) or not all(isinstance(h, str) for h in hosts):
+                raise UsageError(f"{where}.hosts: expected a list of host names, not {hosts!r}")
+            return made.through_a_proxy(hosts) if hosts else made
         if ":" in name:
             return subject_of(name, Profile(strict=self.strict))
         raise UsageError(f"--subject {name!r}: not in the settings "

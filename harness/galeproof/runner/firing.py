@@ -41,8 +41,8 @@ def fired(history: History) -> bool:
 def lacking(history: History) -> list[str]:
     """Name what the subject lacks for this schedule: operations, or a connection that it keeps."""
     found = list(history.header.get("left_out") or ())
-    words = [word for word in history.header.get("words") or () if word != "ok"]
-    if words and set(words) == {"stale"} and not any(
+    # what a schedule plans after the stale connection comes only where there was one
+    if "stale" in (history.header.get("words") or ()) and not any(
             event.data.get("nth", 1) > 1 for event in history.of("head")):
         found.append("connection that it uses again")
     if any(not event.data.get("taken") for event in history.of("rotated")):

@@ -7,8 +7,10 @@ import functools
 from typing import Any
 
 from galeproof.kernel.chance import canary, reference, stream
+from galeproof.runner.forwarding import forwarding
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
+from galeproof.subject import Instance
 from galeproof.subject.marks import OperationSpec
 
 __all__ = ["learn"]
@@ -16,6 +18,7 @@ __all__ = ["learn"]
 _NAME = "run"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _WITHIN_S = 30.0
+_AMOUNT = 1001
 
 
 async def learn(station: Station, subject: Subject, seed: int) -> None:
@@ -25,7 +28,7 @@ async def learn(station: Station, subject: Subject, seed: int) -> None:
     if foreign is None or not subject.cold or foreign.operations:
         return
     rng = stream(seed, "learning")
-    ref, amount = reference(rng), 1001
+    ref, amount = reference(rng), _AMOUNT
     takes = ("ref", "amount", "key", "deadline_s")
     foreign.operations[_NAME] = OperationSpec("write", takes=takes)
     with station.open_run() as room, station.lanes(room, {}) as (lanes, closing):
@@ -39,16 +42,23 @@ async def learn(station: Station, subject: Subject, seed: int) -> None:
                     routes=dict(foreign.routes), calm=True)
         await world("operation", ref=ref)
         instance = subject.instance()
-        await instance.open(room.base_url, {name: canary(rng) for name in foreign.secrets})
-        try:
-            async with asyncio.timeout(_WITHIN_S):
-                await instance.call(_NAME, {"ref": ref, "amount": amount, "key": f"key-{ref}",
-                                            "deadline_s": _WITHIN_S})
-        except TimeoutError:
-            pass  # the control of the first scenario says so
-        finally:
-            await instance.close()
-            await world("end")
+        async with forwarding(subject, lambda: room.port) as proxy:
+            if proxy:
+                instance.environment = proxy.environment()
+            await _once(instance, room.base_url, {name: canary(rng) for name in foreign.secrets}, ref)
+        await world("end")
         heads = [event[6] for event in room.events if event[3] == "head"]
     if heads and str(heads[0].get("method")) in _SAFE:
         foreign.operations[_NAME] = OperationSpec("read", effect=False, takes=takes)
+
+
+async def _once(instance: Instance, base_url: str, secrets: dict[str, str], ref: str) -> None:
+    await instance.open(base_url, secrets)
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            await instance.call(_NAME, {"ref": ref, "amount": _AMOUNT, "key": f"key-{ref}",
+                                        "deadline_s": _WITHIN_S})
+    except TimeoutError:
+        pass  # the control of the first scenario says so
+    finally:
+        await instance.close()

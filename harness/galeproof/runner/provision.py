@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from galeproof.faults.steps import Schedule
-from galeproof.kernel.chance import canary, stream
+from galeproof.kernel.chance import canary_of, stream
 from galeproof.origin.origin import TOKEN_ROUTE
 from galeproof.runner.subjects import Subject
 from galeproof.scenario import Scenario
@@ -20,12 +20,12 @@ __all__ = ["authority_of", "given_of", "secrets_of", "trust_file", "words_of"]
 
 def secrets_of(subject: Subject, scenario: Scenario, seed: int) -> dict[str, str]:
     """Draw the canaries: the subject's, a refresh token where there are tokens, and the successor of
-    each secret that is rotated."""
+    each secret that is rotated; in about half of the scenarios full of symbols."""
     names = list(subject.foreign.secrets if subject.foreign else ("api_key",))
     names += ["refresh_token"] if scenario.tokens else []
     names += [f"{group.rotate}_next" for group in scenario.operations if group.rotate]
-    return {name: canary(stream(seed, f"{scenario.name}/secret" + ("" if name == "api_key" else
-                                                                   f"/{name}"))) for name in names}
+    return {name: canary_of(stream(seed, f"{scenario.name}/secret" + (
+        "" if name == "api_key" else f"/{name}")), scenario.name) for name in names}
 
 
 @contextlib.contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from galeproof.errors import SubjectError
-from galeproof.model import Profile
+from galeproof.errors import SubjectError, UsageError
+from galeproof.model import Profile, parse_profile
 from galeproof.subject import (
     CommandInstance,
     DriverInstance,
@@ -20,7 +20,7 @@ from galeproof.subject import (
 )
 from galeproof.subject.description import check_target, describe
 
-__all__ = ["Subject", "subject_of"]
+__all__ = ["Subject", "subject_again", "subject_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Subject:
             driver, or None.
         foreign: The command or driver that it is, or None.
         log: Given to ``make``.
+        hosts: The hosts for which it is given a forward proxy; none: it uses the base URL.
     """
 
     name: str
@@ -44,6 +45,18 @@ class Subject:
     target: str | Mapping[str, Any] | None = None
     foreign: Foreign | None = None
     log: Path | None = None
+    hosts: tuple[str, ...] = ()
+
+    def through_a_proxy(self, hosts: Sequence[str]) -> Subject:
+        """Return this subject with the harness as its forward proxy, for these hosts.
+
+        Raises:
+            UsageError: It runs in this process, whose environment is not ours to change.
+        """
+        if self.in_process:
+            raise UsageError(f"subject {self.name}: a forward proxy needs a process of its own "
+                             "(module:attribute, exec or driver)")
+        return dataclasses.replace(self, hosts=tuple(hosts))
 
     @property
     def in_process(self) -> bool:
@@ -88,3 +101,9 @@ def subject_of(target: Any, profile: Profile | None = None, name: str | None = N
     if not callable(target):
         raise SubjectError(f"subject {told.name}: expected a class or a function")
     return Subject(name or told.name, lambda log: LocalInstance(target), given)
+
+
+def subject_again(facts: Mapping[str, Any], where: str) -> Subject:
+    """Make the subject of a kept run anew, from what ``run.json`` says of it."""
+    subject = subject_of(facts["target"], parse_profile(facts["profile"], where), facts["subject"])
+    return subject.through_a_proxy(facts["hosts"]) if facts.get("hosts") else subject

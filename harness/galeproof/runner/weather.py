@@ -19,6 +19,7 @@ from galeproof.kernel.clock import now_ns, sleep, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Profile, make_history
 from galeproof.runner.control import Control, check_control, check_storm
+from galeproof.runner.forwarding import forwarding
 from galeproof.runner.learning import learn
 from galeproof.runner.provision import (
     authority_of,
@@ -34,6 +35,7 @@ from galeproof.scenario import NotApplicable, Scenario, schedule_of
 from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
 from galeproof.subject.heartbeat import Heartbeat
+from galeproof.tap.forward import ForwardProxy
 from galeproof.world import WorldRun
 
 __all__ = ["OBSERVE_S", "Behind", "Run", "run_scenario"]
@@ -99,6 +101,7 @@ class _Work:
     lag_ms: float = 0.0
     channels: tuple[str, ...] = ()
     interrupted: bool = False
+    proxy: ForwardProxy | None = None
 
     @property
     def world(self) -> WorldRun:
@@ -184,6 +187,15 @@ async def _guarded(work: _Work) -> None:
 
 
 async def _control_and_storm(work: _Work) -> None:
+    async with forwarding(work.subject, lambda: work.world.port) as work.proxy:
+        await _both(work)
+        if work.proxy and work.proxy.refused and work.control and work.control.invalid:
+            asked = ", ".join(sorted(set(work.proxy.refused))[:5])
+            work.control = Control(f"{work.control.invalid} (refused by the proxy: {asked}; it may answer "
+                                   f"for {', '.join(work.subject.hosts)} only)")
+
+
+async def _both(work: _Work) -> None:
     recorder = Recorder(work.raw.append)
     with work.station.lanes(work.world, work.schedule.lanes) as (lanes, closing):
         async with work.starting:
@@ -302,6 +314,8 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
 async def _open(work: _Work) -> Instance:
     instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
+    if work.proxy:
+        instance.environment = work.proxy.environment()
     instance.given = given_of(work.world, work.ca_file)
     await instance.open(work.world.base_url, work.secrets)
     work.channels = instance.channels

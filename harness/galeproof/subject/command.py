@@ -41,6 +41,7 @@ class CommandInstance:
         self.timezone: str | None = None
         self.given: Mapping[str, str] = {}
         self.ended: str | None = None
+        self.environment: dict[str, str] = {}
         self.channels: tuple[str, ...] = ("stdout", "stderr")
         self._log_path = log
         self._log: IO[bytes] | None = None
@@ -69,7 +70,7 @@ class CommandInstance:
         self.foreign.check_command()
         self._log = self._log_path.open("ab") if self._log_path else None
         self._secrets = tuple(secrets.values())
-        self._given = environment_of(self.timezone) | {"GALEPROOF_BASE_URL": base_url} | {
+        self._given = environment_of(self.timezone) | self.environment | {"GALEPROOF_BASE_URL": base_url} | {
             f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:

@@ -44,6 +44,7 @@ class DriverInstance:
         self.given: Mapping[str, str] = {}
         self.channels: tuple[str, ...] = ("stderr",) if foreign else CHANNELS
         self.ended: str | None = None
+        self.environment: dict[str, str] = {}
         self._foreign = foreign
         self._command, self._log_path = command, log
         self._log: IO[bytes] | None = None
@@ -89,7 +90,7 @@ class DriverInstance:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=self._heard.write_fd if self._heard else self._log,
-            env=environment_of(self.timezone), limit=_LONGEST, start_new_session=True)
+            env=environment_of(self.timezone) | self.environment, limit=_LONGEST, start_new_session=True)
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
         self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets),

@@ -23,6 +23,7 @@ class Instance(Protocol):
     given: Mapping[str, str]  # further arguments of its constructor: other_url, token_url, ca_file
     ended: str | None  # why it is gone although nobody closed it
     channels: tuple[str, ...]  # where what it says is listened to
+    environment: dict[str, str]  # given to its process, if it has one
 
     @property
     def pid(self) -> int | None:

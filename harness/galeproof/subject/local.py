@@ -44,6 +44,7 @@ class LocalInstance:
         self.ended: str | None = None
         self.channels: tuple[str, ...] = CHANNELS
         self.home: Home = here
+        self.environment: dict[str, str] = {}
         self._restore = contextlib.ExitStack()
         self._target = target
         self._object: Any = None

@@ -21,7 +21,8 @@ _PROBE = "galeproof-probe-7f3a"
 def state_of(adapter: Any) -> list[Captured]:
     """Capture what the adapter's client objects show, and the objects that these hold.
 
-    The adapter's own plain attributes are left out: they are the harness's side.
+    The adapter's own plain attributes are left out: they are the harness's side. A repr that its
+    class writes or inherits (an adapter may be the client itself) is shown.
 
     Args:
         adapter: The instance of the user's adapter class.
@@ -31,6 +32,8 @@ def state_of(adapter: Any) -> list[Captured]:
         containers, asdict).
     """
     found: list[Captured] = []
+    if _says(type(adapter)):
+        _show(found, "repr", type(adapter).__name__, lambda: f"{adapter!r}\n{adapter!s}")
     for name, value in _attributes(adapter):
         if isinstance(value, _PLAIN) or type(value).__module__.startswith("galeproof.subject"):
             continue
@@ -72,6 +75,13 @@ def probe() -> list[dict[str, Any]]:
     return [{"channel": channel, "found": any(
         data["channel"] == channel and _PROBE in data["text"] for _, data in shown)}
         for channel in ("repr", "state")]
+
+
+def _says(kind: type) -> bool:
+    """Whether a class has a repr or str that somebody wrote, or that a client's class brings."""
+    generated = dataclasses.is_dataclass(kind) and "__dataclass_fields__" in vars(kind)
+    said = [getattr(kind, name) for name in ("__repr__", "__str__")]
+    return not generated and said != [object.__repr__, object.__str__]
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import re
 import time
 
 import aiohttp
@@ -39,6 +40,24 @@ class RedactsOneSpelling(Sound):
         quiet = logging.getLogger("proof.quiet")
         quiet.propagate = False
         quiet.warning("sending %s", json.dumps(shown))
+
+
+class RedactsLetters(Sound):
+    """A pattern that ends at the first symbol: the rest of a secret with symbols is in the log."""
+
+    INVARIANTS, EXPECT = ("SEC001",), frozenset({"SEC001"})
+
+    def say(self, headers):
+        LOG.info("sending %s", re.sub(r"sk_test_\w+", "***", repr(headers)))
+
+
+class RedactsByValue(Sound):
+    """Trap: takes the value itself out of what it logs, whatever it consists of."""
+
+    INVARIANTS = ("SEC001",)
+
+    def say(self, headers):
+        LOG.info("sending %s", {n: v.replace(self.key, "***") for n, v in headers.items()})
 
 
 class MasksAndHashes(Sound):

@@ -50,6 +50,16 @@ def test_equal_payloads_may_share_a_key(gale_words):
     assert gale_words.told(history, "IDM003") == PASS
 
 
+@pytest.mark.parametrize(("key", "expected"), [
+    (lambda i, n: f"{1795618724000 + 10 * i}", ("UNKNOWN", "noise")),
+    (lambda i, n: f"pay-{1795618724000 + 10 * i}", ("UNKNOWN", "noise")),
+    (lambda i, n: f"{1795618724000 + 10 * i}-{i * 7919:06x}", PASS),
+    (lambda i, n: f"{1795618724000 + 86_400_000 * i}", PASS)])
+def test_keys_that_are_the_time_are_unique_by_chance_only(gale_words, key, expected):
+    """A machine too slow for two writes in one millisecond shows nothing of them."""
+    assert expected == gale_words.told(_many(gale_words, key), "IDM003")
+
+
 @pytest.mark.parametrize(("more", "profile", "expected"), [
     ({"count": 40}, {}, ("UNKNOWN", "not_exercised")), ({"starts": 1}, {}, ("UNKNOWN", "not_exercised"))])
 def test_few_keys_or_one_start_are_no_pass(gale_words, more, profile, expected):

@@ -143,3 +143,41 @@ def test_a_slow_success_is_no_failure_to_recover_from(gale_words):
     words = gale_words.Storm(("lane latency", "ok")).start()
     history = words.request("lane latency").answer(200).end("ok").history()
     assert "UNKNOWN" == gale_words.told(history, "RTY003", retry_on=[503], max_attempts=3)[0]
+
+
+@pytest.mark.parametrize(("waited_ms", "told"), [(300, FAIL), (6100, ("UNKNOWN", "noise"))])
+def test_a_healthy_answer_after_the_declared_time_shows_no_policy(gale_words, waited_ms, told):
+    """A starved client that got its answer too late is no client that cannot recover."""
+    storm = gale_words.Storm(("503", "ok")).start()
+    storm.request("503").answer(503).wait(waited_ms)
+    storm.request("ok").answer(200).wait(50)
+    history = storm.end("failed", error="Timeout").history()
+    profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
+    assert told == gale_words.told(history, "RTY003", **profile)
+
+
+@pytest.mark.parametrize(("declared", "told"), [
+    ({}, ("UNKNOWN", "undeclared")), ({"read_timeout_s": 1.0}, FAIL)])
+def test_a_silence_that_we_stopped_watching_shows_no_policy(gale_words, declared, told):
+    """Who promises no read timeout may have tried again later; who does promise one had time."""
+    storm = gale_words.Storm(("hang after request", "ok"), budget_s=8.0).start()
+    history = storm.request("hang after request").wait(8000).over_budget().history()
+    assert told == gale_words.told(history, "RTY003", retry_on=["timeout"], max_attempts=3, **declared)
+
+
+def test_a_long_retry_after_is_told_in_full(gale_words):
+    """The finding says the number that was sent."""
+    storm = gale_words.Storm(("503", "503")).start()
+    storm.request("503").answer(503, {"Retry-After": "99999999999"}).wait(300)
+    history = storm.request("503").answer(503).end("failed").history()
+    text = gale_words.verdicts(history, deadline_s=6.0)["RAF001"].findings[0].text
+    assert "503 said Retry-After: 99999999999, attempt 2" in text
+
+
+@pytest.mark.parametrize(("before_ms", "told"), [(100, FAIL), (1600, ("UNKNOWN", "noise"))])
+def test_a_client_that_came_late_to_the_wire_shows_no_policy(gale_words, before_ms, told):
+    """A quarter of the deadline before the first attempt is the machine's doing."""
+    storm = gale_words.Storm(("503", "ok")).start().wait(before_ms)
+    history = storm.request("503").answer(503).end("failed", error="Timeout").history()
+    profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
+    assert told == gale_words.told(history, "RTY003", **profile)

@@ -187,3 +187,33 @@ def test_an_object_whose_repr_raises_shows_nothing():
             raise RuntimeError
 
     assert {("repr", "config"), ("state", "config")} == _where(client=Broken(), config=Config())
+
+
+class _Speaking:
+    """A client that is its own adapter's base."""
+
+    def __init__(self):
+        self.token = TOKEN
+
+    def __repr__(self):
+        return f"<Shop {self.token}>"
+
+
+class _Inheriting(_Speaking):
+    """An adapter that is the client."""
+
+
+@dataclasses.dataclass
+class _Generated:
+    """An adapter whose repr nobody wrote."""
+
+    token: str = TOKEN
+
+
+@pytest.mark.parametrize(("adapter", "seen"), [
+    (_Speaking(), {("repr", "_Speaking")}), (_Inheriting(), {("repr", "_Inheriting")}),
+    (_Generated(), set())])
+def test_a_repr_that_somebody_wrote_is_shown_of_the_adapter_too(adapter, seen):
+    """An adapter may be the client itself; what a decorator generated is the harness's side."""
+    assert seen == {(data["channel"], data["logger"]) for _, data in state.state_of(adapter)
+                    if TOKEN in data["text"]}

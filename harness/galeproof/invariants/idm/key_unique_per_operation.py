@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.invariants.idm._common import unsafe
@@ -13,6 +16,8 @@ __all__ = ["IDM003"]
 
 _TELL = Teller("IDM003", "key-unique-per-operation", "critical", "operations")
 _ENOUGH = 50
+_MILLIS = re.compile(r"(?<!\d)1\d{12}(?!\d)")  # until the year 2033
+_CLOCK_MS = 5000  # from the draw of a key to its request
 _MEND = "draw a fresh uuid4() for each operation, from the operating system's random source"
 
 
@@ -31,7 +36,8 @@ def check(case: Case) -> Verdict:
     Use instead: ``uuid4()`` an operation.
 
     When it is unknown: no keys (undeclared, or not_exercised where they are declared); fewer than
-    50 operations with a key, or one start of the client only (not_exercised).
+    50 operations with a key, or one start of the client only (not_exercised); keys that are the time
+    in milliseconds, on a machine too slow for two operations within one (noise).
 
     References: draft-ietf-httpapi-idempotency-key-header, section 2.2.
     """
@@ -57,8 +63,21 @@ def check(case: Case) -> Verdict:
                              "needed" if operations else "")
     if int(case.history.header.get("starts", 1)) < 2:
         return _TELL.unknown(case, "not_exercised", "one start of the client only")
+    if _clock(owners):
+        return _TELL.unknown(case, "noise", "the keys are the time in milliseconds, and no two "
+                                            "operations began within one: the machine is too slow")
     note = "" if case.history.header.get("fresh_process") else "both starts in one process"
     return _TELL.passed(case, operations, observed=1, limit=1, note=note)
+
+
+def _clock(owners: Mapping[str, list[tuple[Operation, Exchange]]]) -> bool:
+    """Whether every key is nothing but a clock's reading: 13 digits that go with the requests'
+    own instants, and the same text around them."""
+    read = [(key, _MILLIS.search(key), sharing[0][1]) for key, sharing in owners.items()]
+    if len({key.replace(found[0], "") if found else key for key, found, _ in read}) != 1:
+        return False
+    behind = [a.start_lo_ns / 1e6 - int(found[0]) for _, found, a in read if found]
+    return len(behind) == len(read) and max(behind) - min(behind) <= _CLOCK_MS
 
 
 def _shared(case: Case, key: str, sharing: list[tuple[Operation, Exchange]]) -> Finding | None:

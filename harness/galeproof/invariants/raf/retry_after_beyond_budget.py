@@ -93,7 +93,7 @@ def _look(case: Case, operation: Operation, seen: _Seen) -> None:
             seen.timing = False
             seen.findings.append(Finding(
                 operation.ref, (*attempt.evidence, after.evidence[0]),
-                f"{attempt.status} said Retry-After: {wanted:g}, beyond what remained, and attempt "
+                f"{attempt.status} said Retry-After: {wanted:.15g}, beyond what remained, and attempt "
                 f"{index + 2} came after {gap:.3f} s", _MEND))
             return
     _ended(case, operation, attempt, seen)

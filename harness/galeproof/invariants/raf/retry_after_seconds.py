@@ -72,7 +72,7 @@ def _finding(operation: Operation, index: int, gap: float, wanted: float,
              attempt: Exchange) -> Finding:
     after = operation.attempts[index + 1]
     return Finding(operation.ref, (*attempt.evidence, after.evidence[0]),
-                   f"{attempt.status} said Retry-After: {wanted:g}, attempt {index + 2} came "
+                   f"{attempt.status} said Retry-After: {wanted:.15g}, attempt {index + 2} came "
                    f"after {gap:.3f} s", _MEND)
 
 

@@ -30,13 +30,15 @@ def check(case: Case) -> Verdict:
     Use instead: retry connection errors and statuses at one place, and return the answer.
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
-    (not_exercised).
+    (not_exercised); the machine was too busy: a healthy answer came after the declared deadline, or
+    a quarter of that was over before the first attempt (noise); the client was still waiting in a
+    silence, with no declared timeout (undeclared).
 
     References: AWS REL05-BP03; gRFC A6.
     """
     if case.profile.retry_on is None:
         return _TELL.unknown(case, "undeclared", "to judge: retry_on = [...], max_attempts = ...")
-    findings, held = [], 0
+    findings, held, late, watched = [], 0, 0, 0
     for operation in case.sound():
         if operation.kind != "read" or operation.cancel is not None:
             continue
@@ -45,12 +47,22 @@ def check(case: Case) -> Verdict:
         problem = _problem(operation)
         if problem is None:
             held += 1
+        elif _too_late(case, operation):
+            late += 1
+        elif _still_waiting(case, operation):
+            watched += 1
         else:
             findings.append(Finding(
                 operation.ref, tuple(i for a in operation.attempts for i in a.evidence[:1]),
                 f"{problem} after {_met(operation)}, {len(operation.attempts)} attempts", _MEND))
     if findings:
         return _TELL.failed(case, findings, observed=len(findings), limit=0)
+    if late:
+        return _TELL.unknown(case, "noise", f"{late} operations had too little of their "
+                                            "declared time left for a retry", witnesses=held)
+    if not held and watched:
+        return _TELL.unknown(case, "undeclared", "still waiting in silence when the observation ended; "
+                                                 "to judge: read_timeout_s = ...")
     if not held:
         return _TELL.unknown(case, case.doubt())
     return _TELL.passed(case, held)
@@ -118,6 +130,26 @@ def _problem(operation: Operation) -> str | None:
     if operation.value is None or value is not None or not healthy:
         return f"the caller got {said[:60]} and not the provider's value"
     return None
+
+
+def _too_late(case: Case, operation: Operation) -> bool:
+    """Whether the declared time went elsewhere: a healthy answer came after it, or a quarter of it
+    was over before the first attempt. That is a machine too busy for the client's clock, and no
+    policy that cannot recover; one whose pool leaks has had its first attempts at once."""
+    limit_s = case.profile.deadline_s
+    if limit_s is None or operation.outcome == "ok" or not operation.attempts:
+        return False
+    if operation.attempts[0].start_lo_ns - operation.start.lo_ns >= limit_s * 1e9 / 4:
+        return True
+    return (operation.elapsed_ns or 0) >= limit_s * 1e9 and any(
+        a.word == "ok" and a.complete and a.status is not None and a.status < 300
+        for a in operation.attempts)
+
+
+def _still_waiting(case: Case, operation: Operation) -> bool:
+    """Whether we stopped watching a client in a silence that it promised no end of."""
+    return (operation.over_budget is not None and case.profile.read_timeout_s is None
+            and bool(operation.attempts) and operation.attempts[-1].word.startswith("hang"))
 
 
 def _cut_short(operation: Operation) -> bool:

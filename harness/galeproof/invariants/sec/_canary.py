@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 __all__ = ["Sighting", "find_canary", "forms"]
 
 _FRAGMENT = 12  # base62 characters: beyond chance
 _MASKED = 6
 _HEX = 18
+_ESCAPE = re.compile(r"\\(?:(?:u00|x)([0-9a-fA-F]{2})|([^\w\s]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,10 @@ def find_canary(secret: str, text: str) -> Sighting | None:
             return Sighting(name, len(secret), True)
     body = secret.removeprefix("sk_test_")
     best = max(_longest(body.casefold(), folded), _longest(body[::-1].casefold(), folded))
+    for name, plainer in _plainer(joined) if not body.isalnum() else ():
+        if secret.casefold() in plainer.casefold():
+            return Sighting(name, len(secret), True)
+        best = max(best, _longest(body.casefold(), plainer.casefold()))
     for core in _base64_cores(body.encode()):
         for text64 in (core, core.replace("+", "-").replace("/", "_")):
             best = max(best, _longest(text64, joined) * 3 // 4)
@@ -77,6 +84,28 @@ def find_canary(secret: str, text: str) -> Sighting | None:
     if hexed >= _HEX and hexed // 2 > best:
         return Sighting("hex fragment", hexed // 2, False)
     return Sighting("fragment", best, False) if best > _MASKED else None
+
+
+def _plainer(text: str) -> Iterator[tuple[str, str]]:
+    """The text with one or two layers of escapes undone: which characters a library leaves as they
+    are differs from one to the next, so that no list of encoded forms is whole."""
+    for name, undo in (("url-encoded", _unquoted), ("backslash-escaped", _unescaped),
+                       ("html-escaped", html.unescape)):
+        before = text
+        for layer in ("", " twice"):
+            after = undo(before)
+            if after == before:
+                break
+            yield name + layer, after
+            before = after
+
+
+def _unquoted(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace")
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[2], text)
 
 
 def _longest(secret: str, text: str) -> int:

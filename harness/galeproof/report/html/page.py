@@ -10,6 +10,7 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -32,7 +33,8 @@ _MOST_EXCERPTS = 2
 
 
 def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Sequence[Judged], *,
-              code: int, replay: str, run: str) -> str:
+              code: int, replay: str, run: str, minimal: Mapping[str, str] = MappingProxyType({}),
+              trend: Sequence[Any] = ()) -> str:
     """Return the page's text.
 
     Args:
@@ -42,6 +44,8 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
         code: The exit code.
         replay: The command that replays the run; an invariant's code is put behind it.
         run: The run's folder, as people type it.
+        minimal: The least schedule that shows a failure, by code.
+        trend: One a code, over the nights (``runner.nightly.Trend``).
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                      undefined=jinja2.StrictUndefined)
@@ -51,9 +55,9 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
     figures = json.dumps(scenarios_of(runs, verdicts), separators=(",", ":")).replace("<", "\\u003c")
     return template.render(
         facts=facts, code=code, run=run, counts=counts, gate=gate_of(verdicts), library=library,
-        said=_said(facts, code), style=_markup(_file("page.css")),
+        said=_said(facts, code), trend=trend, style=_markup(_file("page.css")),
         script=_markup(_file("page.js")), figures=_markup(figures),
-        rows=[_row(v, runs, library, replay) for v in
+        rows=[_row(v, runs, library, replay) | {"minimal": minimal.get(v.code)} for v in
               sorted(verdicts, key=lambda v: (_ORDER[v.outcome], v.code))],
         lag=max((float(r.history.header.get("lag_p99_ms") or 0) for r in runs), default=0.0),
         python=next((r.history.header.get("python") for r in runs), ""),
