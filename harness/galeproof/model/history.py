@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["WITNESSES", "Event", "History", "make_history"]
@@ -42,6 +42,7 @@ class History:
 
     header: Mapping[str, Any]
     events: tuple[Event, ...]
+    _by_kind: dict[str, list[Event]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -51,7 +52,13 @@ class History:
 
     def of(self, *kinds: str) -> Iterator[Event]:
         """Yield the events of the given kinds, in order."""
-        return (event for event in self.events if event.kind in kinds)
+        if not self._by_kind:  # every checker asks: one pass for all of them
+            for event in self.events:
+                self._by_kind.setdefault(event.kind, []).append(event)
+        if len(kinds) == 1:
+            return iter(self._by_kind.get(kinds[0], ()))
+        found = (event for kind in kinds for event in self._by_kind.get(kind, ()))
+        return iter(sorted(found, key=lambda event: event.index))
 
 
 def make_history(

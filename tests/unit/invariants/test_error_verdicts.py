@@ -27,6 +27,14 @@ def test_another_type_fails_alone(gale_words, error):
     assert ["ERR001"] == gale_words.failing(_refused(gale_words, error), errors=ERRORS)
 
 
+def test_an_answer_that_comes_as_the_wait_ends_may_be_a_timeout(gale_words):
+    """The wire saw it, the client did not; in good time it must be told as what it was."""
+    for waited, verdict in [(390, PASS), (20, FAIL)]:
+        storm = gale_words.Storm(("503",)).start().request("503").wait(waited).answer(503)
+        history = storm.end("failed", error="shop.Late").history()
+        assert verdict == gale_words.told(history, "ERR001", errors=ERRORS, read_timeout_s=0.4)
+
+
 def test_nothing_declared_gives_a_table(gale_words):
     """UNKNOWN, and the note says what was seen."""
     verdict = gale_words.verdicts(_refused(gale_words, "httpx.HTTPStatusError"))["ERR001"]

@@ -23,9 +23,9 @@ def ended(case: Case) -> list[Operation]:
 
 def kind_of(attempt: Exchange) -> str:
     """How a whole 2xx answer was spoilt: the first word; empty where it was not."""
-    if not attempt.complete or attempt.status is None or attempt.status >= 300:
+    if not attempt.spoilt or not attempt.complete or (attempt.status or 300) >= 300:
         return ""
-    return (attempt.spoilt or "").split(" ")[0]
+    return attempt.spoilt.split(" ")[0]
 
 
 def good(operation: Operation) -> bool:

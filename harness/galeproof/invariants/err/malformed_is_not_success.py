@@ -43,7 +43,7 @@ def check(case: Case) -> Verdict:
     held = raw = 0
     severity = "minor"
     for operation in ended(case):
-        bad = [a for a in operation.requests if kind_of(a) in MALFORMED]
+        bad = [a for a in operation.attempts if kind_of(a) in MALFORMED]
         if not bad or good(operation):
             continue
         if operation.outcome == "failed" or _allowed(case, operation, bad[-1]):

@@ -17,7 +17,7 @@ __all__ = ["ERR001"]
 
 _TELL = Teller("ERR001", "mapped-error", "major", "operations")
 _ANYTIME = ("deadline", "not_sent")  # what may end any operation, whatever its last attempt met
-_NEAR = 0.8  # of the deadline: from here on a failure may be told as a timeout
+_NEAR = 0.8  # of a declared time: from here on a failure may be told as a timeout
 _MEND = ("catch the library's errors at one place and raise your own, one type for each class, with "
          "status and retry_after")
 
@@ -105,11 +105,21 @@ def _look(case: Case, operation: Operation, classes: tuple[str, ...], told: _Tol
 def _declared(case: Case, operation: Operation, classes: Iterable[str]) -> list[str]:
     """The types that this failure may have."""
     names = [*classes, *_ANYTIME]
-    deadline = case.profile.deadline_s
-    asked = any(a.answer_header("retry-after") for a in operation.attempts)
-    if deadline is not None and (asked or (operation.elapsed_ns or 0) / 1e9 >= _NEAR * deadline):
+    if _near_timeout(case, operation):
         names.append("timeout")
     return [case.profile.errors[name] for name in names if name in case.profile.errors]
+
+
+def _near_timeout(case: Case, operation: Operation) -> bool:
+    """Whether a timeout may have ended it, whatever came in the end: an answer that is on its way when
+    the wait is over is seen on the wire and by nobody else."""
+    deadline, wait = case.profile.deadline_s, case.profile.read_timeout_s
+    if deadline is not None and (any(a.answer_header("retry-after") for a in operation.attempts)
+                                 or (operation.elapsed_ns or 0) / 1e9 >= _NEAR * deadline):
+        return True
+    if wait is None or not operation.attempts or operation.end is None:
+        return False
+    return (operation.end.lo_ns - operation.attempts[-1].start_lo_ns) / 1e9 >= _NEAR * wait
 
 
 def _same(declared: str, found: str) -> bool:

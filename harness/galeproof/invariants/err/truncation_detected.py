@@ -37,7 +37,7 @@ def check(case: Case) -> Verdict:
     findings: list[Finding] = []
     held = 0
     for operation in ended(case):
-        short = [a for a in operation.requests if _short(a)]
+        short = [a for a in operation.attempts if _short(a)]
         if not short or any(_whole(a) for a in operation.requests):
             continue
         if operation.outcome == "failed":
@@ -57,9 +57,10 @@ def check(case: Case) -> Verdict:
 
 def _short(attempt: Exchange) -> bool:
     """A 2xx that ended, by our doing, before its body did."""
+    if attempt.status is None or attempt.status >= 300:
+        return False
     cut = attempt.closed is not None and not attempt.complete and _body_cut(attempt)
-    gzip_cut = attempt.complete and (attempt.spoilt or "") == "gzip_cut"
-    return attempt.status is not None and attempt.status < 300 and (cut or gzip_cut)
+    return cut or (attempt.complete and attempt.spoilt == "gzip_cut")
 
 
 def _body_cut(attempt: Exchange) -> bool:

@@ -40,7 +40,7 @@ def check(case: Case) -> Verdict:
     let_in: list[str] = []
     held = 0
     for operation in ended(case):
-        bad = [a for a in operation.requests if kind_of(a) in VALUES]
+        bad = [a for a in operation.attempts if kind_of(a) in VALUES]
         if not bad or good(operation):
             continue
         kind, name = (*(bad[-1].spoilt or "").split(" "), "")[:2]

@@ -40,7 +40,7 @@ def check(case: Case) -> Verdict:
     findings: list[Finding] = []
     note, count = "", 0
     # one search over all of them: most runs have nothing to find
-    if sightings(case, " ".join([*(a.target for a in exchanges), *_said(exchanges)])):
+    if sightings(case, " ".join({a.target for a in exchanges} | _said(exchanges))):
         for exchange in exchanges:
             for where, text in _places(exchange):
                 for name, seen in sightings(case, text):
