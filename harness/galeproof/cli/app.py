@@ -29,8 +29,8 @@ DEFAULT_OUTPUT = Path(".galeproof")
 @app.command()
 def run(
     what: Annotated[list[str] | None, typer.Argument(
-        metavar="[SCENARIO|FILE|CODE]...", help="Scenarios, files or invariant codes; "
-        "all that ship if left out.")] = None,
+        metavar="[SCENARIO|FILE|CODE|FAMILY]...", help="Scenarios, files, invariant codes "
+        "or families (CBK); all that ship if left out.")] = None,
     subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
                                                      "module:attribute.")] = None,
     command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command: a "
@@ -41,6 +41,8 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
     shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
                                             "schedules down for so long.")] = 0.0,
+    effort: Annotated[str, typer.Option(help="quick, or nightly: also the scenarios that take a minute "
+                                             "each.")] = "quick",
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -49,9 +51,11 @@ def run(
 
     if sum(given is not None for given in (subject, command, driver)) > 1:
         raise UsageError("--subject, --exec and --driver: only one of them")
+    if effort not in ("quick", "nightly"):
+        raise UsageError(f"--effort {effort}: quick or nightly")
     wanted = {"exec": command} if command is not None else {"driver": driver} if driver is not None \
         else subject
-    code = run_command(what or [], wanted, engine, seed, as_json, output)
+    code = run_command(what or [], wanted, engine, seed, as_json, output, effort)
     if shrink_s and code == 1:
         from galeproof.cli.shrinking import shrink_command
 

@@ -16,10 +16,16 @@ from galeproof.invariants.idm.key_unique_per_operation import IDM003
 from galeproof.invariants.idm.no_unkeyed_ambiguous_retry import IDM001
 from galeproof.invariants.idm.same_key_every_attempt import IDM002
 from galeproof.invariants.idm.unkeyed_retry_on_status import IDM004
+from galeproof.invariants.jit.jitter_at_cap import JIT003
+from galeproof.invariants.jit.jitter_independent_across_instances import JIT004
+from galeproof.invariants.jit.jitter_on_first_retry import JIT002
 from galeproof.invariants.jit.jitter_present import JIT001
+from galeproof.invariants.jit.jitter_wide import JIT005
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
+from galeproof.invariants.raf.retry_after_invalid import RAF003
 from galeproof.invariants.raf.retry_after_seconds import RAF001
+from galeproof.invariants.rty.backoff_grows_and_caps import RTY005
 from galeproof.invariants.rty.no_hot_loop import RTY006
 from galeproof.invariants.rty.no_nested_retries import RTY004
 from galeproof.invariants.rty.request_fidelity import RTY007
@@ -41,9 +47,9 @@ __all__ = ["INVARIANTS", "Invariant", "judge"]
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM007,
-    JIT001,
-    RAF001, RAF002, RAF004,
-    RTY001, RTY002, RTY003, RTY004, RTY006, RTY007,
+    JIT001, JIT002, JIT003, JIT004, JIT005,
+    RAF001, RAF002, RAF003, RAF004,
+    RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
     SEC001, SEC002, SEC004,
     TMO001, TMO002, TMO003, TMO004, TMO006, TMO008,
 )})

@@ -23,6 +23,7 @@ def build_schema() -> dict[str, Any]:
     status = {"type": "integer", "minimum": 200, "maximum": 599}
     answer = _object(
         [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
+        headers_each={"type": "object"},
         delay_s=QUANTITY_SCHEMA, body={"type": "string"}, garbage={"enum": list(GARBAGE)},
         location={"type": "string"}, close={"type": "boolean"},
         statuses={"type": "array", "items": status}, endless={"type": "boolean"},
@@ -34,12 +35,15 @@ def build_schema() -> dict[str, Any]:
         ["attempts"], attempts={"type": ["integer", "string"]},
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
         chance={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        operations={"type": ["integer", "string"]}, from_s={"type": "number", "minimum": 0},
+        to_s={"type": "number", "exclusiveMinimum": 0},
         lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
     group = _object(
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
         stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
-        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"})
+        takes={"enum": ["body", "key"]}, cancel_after_s=QUANTITY_SCHEMA,
+        again={"enum": [True, False, "same"]}, beside={"type": "boolean"}, origin={"const": "other"})
     expect = _object([], outcome={"enum": ["success", "failure", "any"]},
                      exercised={"type": "array", "items": {"type": "string"}})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "galeproof scenario",
@@ -47,4 +51,6 @@ def build_schema() -> dict[str, Any]:
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
                       observe_s={"type": "number"}, linger_s=QUANTITY_SCHEMA, timezone={"type": "string"},
-                      starts={"type": "integer", "minimum": 1, "maximum": 4})}
+                      starts={"type": "integer", "minimum": 1, "maximum": 4},
+                      together={"type": "boolean"}, effort={"enum": ["quick", "nightly"]},
+                      quiet={"type": "boolean"})}

@@ -75,7 +75,7 @@ class Sound:
     PROFILE = PROFILE
     INVARIANTS = ("TMO001", "TMO002", "TMO003", "TMO004", "TMO006", "TMO008", "RTY001", "RTY002", "RTY003",
                   "RTY004", "RTY006", "RTY007", "RAF001", "IDM001", "IDM002", "SEC001",
-                  "JIT001", "RAF002", "RAF004", "IDM003", "IDM004", "IDM005", "IDM007", "SEC002", "SEC004")
+                  "JIT001", "RAF002", "RAF003", "RAF004", "IDM003", "IDM004", "IDM005", "IDM007", "SEC002", "SEC004")
     EXPECT: frozenset[str] = frozenset()
     MAY: dict[str, str] = {}
     attempts, timeout_s, deadline_s = 3, 0.4, 2.5
@@ -123,7 +123,7 @@ class Sound:
 
     def asked_s(self, response):
         value = response.headers.get("Retry-After", "")
-        return float(value) if value.isdigit() else self.until_s(value, response)
+        return float(value) if value.isascii() and value.isdigit() else self.until_s(value, response)
 
     def until_s(self, date, response):
         parsed = parsedate_tz(date)
