@@ -32,6 +32,11 @@ class Payments:
     async def create(self, ref: str, amount: int) -> Any:
         return await self.client.create_payment(amount, "EUR", ref, correlation_id=ref)
 
+    @write(answer=PAYMENT, status=201)
+    async def create_keyed(self, ref: str, amount: int, key: str) -> Any:
+        return await self.client.create_payment(
+            amount, "EUR", ref, idempotency_key=key, correlation_id=ref)
+
     async def close(self) -> None:
         await self.client.aclose()
 
@@ -52,6 +57,10 @@ class BlockingPayments:
     @write(answer=PAYMENT, status=201)
     def create(self, ref: str, amount: int) -> Any:
         return self.client.create_payment(amount, "EUR", ref, correlation_id=ref)
+
+    @write(answer=PAYMENT, status=201)
+    def create_keyed(self, ref: str, amount: int, key: str) -> Any:
+        return self.client.create_payment(amount, "EUR", ref, idempotency_key=key, correlation_id=ref)
 
     def close(self) -> None:
         self.client.close()

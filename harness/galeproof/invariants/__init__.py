@@ -10,8 +10,11 @@ from types import MappingProxyType
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case
+from galeproof.invariants.idm.declared_key_on_the_wire import IDM009
 from galeproof.invariants.idm.exactly_once import IDM007
 from galeproof.invariants.idm.key_bound_to_payload import IDM005
+from galeproof.invariants.idm.key_conflict_handling import IDM008
+from galeproof.invariants.idm.key_quality import IDM006
 from galeproof.invariants.idm.key_unique_per_operation import IDM003
 from galeproof.invariants.idm.no_unkeyed_ambiguous_retry import IDM001
 from galeproof.invariants.idm.same_key_every_attempt import IDM002
@@ -46,7 +49,7 @@ from galeproof.model import History, Profile, Verdict
 __all__ = ["INVARIANTS", "Invariant", "judge"]
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
-    IDM001, IDM002, IDM003, IDM004, IDM005, IDM007,
+    IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
     RAF001, RAF002, RAF003, RAF004,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,

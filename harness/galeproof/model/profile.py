@@ -52,6 +52,7 @@ class Profile(BaseModel):
     layers: tuple[PositiveInt, ...] | None = None
     hedged: bool = False
     idempotency_key: Key | None = None
+    idempotency_key_from: Literal["client", "caller", "business"] | None = None
     correlation_id: Header | None = None
     errors: Mapping[str, str] = Field(default_factory=dict)
     never_applied: tuple[int, ...] = ()
