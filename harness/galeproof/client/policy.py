@@ -34,6 +34,10 @@ def policy_of(settings: ClientSettings) -> dict[str, Any]:
         "idempotency_key": settings.idempotency_header,
         "correlation_id": settings.correlation_header,
     }
+    if settings.deadline_header is not None:
+        policy["deadline_header"] = settings.deadline_header
+    if features.rate_limit_headers:
+        policy["rate_limit_fields"] = True
     # a profile's limit is above 0; without one, no Retry-After is waited for
     if settings.retry_after_max_s > 0:
         policy["retry_after_max_s"] = settings.retry_after_max_s

@@ -24,6 +24,7 @@ from galeproof.invariants.jit.jitter_independent_across_instances import JIT004
 from galeproof.invariants.jit.jitter_on_first_retry import JIT002
 from galeproof.invariants.jit.jitter_present import JIT001
 from galeproof.invariants.jit.jitter_wide import JIT005
+from galeproof.invariants.raf.rate_limit_fields import RAF005
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
 from galeproof.invariants.raf.retry_after_invalid import RAF003
@@ -38,6 +39,7 @@ from galeproof.invariants.rty.retry_recovers import RTY003
 from galeproof.invariants.sec.exceptions import SEC002
 from galeproof.invariants.sec.logs import SEC001
 from galeproof.invariants.sec.repr_and_state import SEC004
+from galeproof.invariants.tmo.attempt_timeout_shrinks import TMO007
 from galeproof.invariants.tmo.body_stall_timeout import TMO003
 from galeproof.invariants.tmo.connect_timeout import TMO001
 from galeproof.invariants.tmo.deadline_covers_retries import TMO006
@@ -51,10 +53,10 @@ __all__ = ["INVARIANTS", "Invariant", "judge"]
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
-    RAF001, RAF002, RAF003, RAF004,
+    RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
     SEC001, SEC002, SEC004,
-    TMO001, TMO002, TMO003, TMO004, TMO006, TMO008,
+    TMO001, TMO002, TMO003, TMO004, TMO006, TMO007, TMO008,
 )})
 
 

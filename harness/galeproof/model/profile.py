@@ -46,9 +46,11 @@ class Profile(BaseModel):
     connect_timeout_s: PositiveFloat | None = None
     read_timeout_s: PositiveFloat | None = None
     deadline_s: PositiveFloat | None = None
+    deadline_header: Header | None = None
     retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | Status, ...] | None = None
     backoff: Backoff | None = None
     retry_after_max_s: PositiveFloat | None = None
+    rate_limit_fields: bool = False
     layers: tuple[PositiveInt, ...] | None = None
     hedged: bool = False
     idempotency_key: Key | None = None

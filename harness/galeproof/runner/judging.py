@@ -18,6 +18,7 @@ _INSIDE = frozenset({"SEC002", "SEC004"})
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 # what a sound policy may never reach: a delay before the first retry, the cap, a third retry, an
 # attempt that the deadline cuts short
+_OPTIONAL = frozenset({"RAF005"})  # a field that most clients know nothing of
 _BY_POLICY = frozenset({"JIT002", "JIT003", "RTY005", "TMO007"})
 
 
@@ -43,6 +44,7 @@ def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
     """
     idle = {v.code for v in verdicts if v.reason == "not_exercised"}
     wanted = {code for run in runs for code in expected_of(run.history)} - (idle & _BY_POLICY)
+    wanted -= {v.code for v in verdicts if v.reason == "undeclared" and v.code in _OPTIONAL}
     if any(profile_of(run.history).max_attempts == 1 for run in runs):
         wanted -= {code for code in idle if code[:3] in _OF_RETRIES}
     if any(run.history.header.get("foreign") for run in runs):  # what no other language shows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
 from proof_clients.libraries import SoundOnRequests
-from proof_clients.sound import Failed, Sound
+from proof_clients.sound import PROFILE, Failed, Sound
 
 # -- RAF003 ------------------------------------------------------------------------------------------
 
@@ -102,3 +103,80 @@ class PastMeansNowOnce(Sound):
         if attempt == 1 and "GMT" in value and self.until_s(value, response) <= 0:
             return 0.0
         return super().wait_s(attempt, response)
+
+
+# -- RAF005 ------------------------------------------------------------------------------------------
+
+FIELD = re.compile(r'"?[a-z]+"?;r=(\d+);t=(\d+)')
+
+
+class ObeysTheFields(Sound):
+    """Trap: holds all its requests back until the limit is over."""
+
+    PROFILE = {**PROFILE, "deadline_s": 5.0, "rate_limit_fields": True}
+    INVARIANTS, EXPECT = ("RAF005",), frozenset()
+    deadline_s = 5.0
+    not_before = 0.0
+
+    def send(self, *args):
+        time.sleep(max(0.0, self.not_before - time.monotonic()))
+        response = super().send(*args)
+        self.read_field(response.headers.get("RateLimit"))
+        return response
+
+    def read_field(self, field):
+        found = FIELD.fullmatch(field or "")
+        if found and int(found[1]) == 0:
+            self.not_before = time.monotonic() + self.wait_for(int(found[2]))
+
+    def wait_for(self, reset):
+        return float(reset)
+
+
+class TakesResetForAnInstant(ObeysTheFields):
+    """t is read as seconds since the epoch, which are long over."""
+
+    EXPECT = frozenset({"RAF005"})
+
+    def wait_for(self, reset):
+        return reset - time.time()
+
+
+class CrashesOnOddFields(ObeysTheFields):
+    """int() unguarded."""
+
+    EXPECT = frozenset({"RAF005"})
+
+    def read_field(self, field):
+        if field is not None:
+            pairs = dict(pair.split("=") for pair in field.split(";")[1:])
+            if int(pairs["r"]) == 0:
+                self.not_before = time.monotonic() + int(pairs["t"])
+
+
+class CrashesOnOddFieldsOnRequests(SoundOnRequests):
+    """The same on requests."""
+
+    PROFILE = ObeysTheFields.PROFILE
+    INVARIANTS, EXPECT = ("RAF005",), frozenset({"RAF005"})
+
+    def exchange(self, *args):
+        response = super().exchange(*args)
+        CrashesOnOddFields.read_field(self, response.headers.get("RateLimit"))
+        return response
+
+
+class PrefersTheFields(ObeysTheFields):
+    """Retry-After gives way to a shorter t."""
+
+    EXPECT = frozenset({"RAF001", "RAF005"})
+
+    def asked_s(self, response):
+        found = FIELD.fullmatch(response.headers.get("RateLimit", ""))
+        return float(found[2]) if found else super().asked_s(response)
+
+
+class KnowsNothingOfTheFields(Sound):
+    """Trap: never heard of such fields, and promises nothing of them."""
+
+    INVARIANTS = ("RAF001",)

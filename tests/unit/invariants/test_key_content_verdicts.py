@@ -1,6 +1,5 @@
 """IDM006, IDM008 and IDM009 on literal histories."""
 
-import itertools
 import random
 import uuid
 
@@ -72,10 +71,10 @@ def test_nineteen_keys_are_too_few(gale_words):
 
 # -- IDM008 ------------------------------------------------------------------------------------------
 
-def _conflict(words, status, keys, gap=200, bodies=itertools.repeat('{"amount":1}')):
+def _conflict(words, status, keys, gap=200, bodies=None):
     """A payment whose keys meet the status one after the other."""
     storm = words.Storm((str(status),)).start(kind="write", name="create")
-    for key, body in zip(keys, bodies):  # noqa: B905 - the bodies have no end
+    for key, body in zip(keys, bodies or ['{"amount":1}'] * len(keys), strict=True):
         headers = {"Idempotency-Key": key} if key else {}
         storm.request(str(status), "POST", headers, body).answer(status).wait(gap)
     return storm.end("failed").history()
