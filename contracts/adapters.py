@@ -20,9 +20,11 @@ class Payments:
 
     http: ModuleType = httpx
 
-    def __init__(self, base_url: str, secrets: Any) -> None:
+    def __init__(self, base_url: str, other_url: str, secrets: Any) -> None:
         settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"])
         self.client = PaymentsClient(settings, http=self.http)
+        self.other_url, self.secrets = other_url, secrets
+        self.other: PaymentsClient | None = None
 
     @read(answer=FOUND)
     async def fetch(self, ref: str) -> Any:
@@ -37,8 +39,17 @@ class Payments:
         return await self.client.create_payment(
             amount, "EUR", ref, idempotency_key=key, correlation_id=ref)
 
+    @read(answer=FOUND, origin="other")
+    async def fetch_other(self, ref: str) -> Any:
+        if self.other is None:
+            settings = ClientSettings(base_url=self.other_url, api_key=self.secrets["api_key"])
+            self.other = PaymentsClient(settings, http=self.http)
+        return await self.other.get_payment(ref)
+
     async def close(self) -> None:
         await self.client.aclose()
+        if self.other is not None:
+            await self.other.aclose()
 
 
 class BlockingPayments:

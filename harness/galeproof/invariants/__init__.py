@@ -10,6 +10,14 @@ from types import MappingProxyType
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case
+from galeproof.invariants.bud.adaptive_throttle import BUD002
+from galeproof.invariants.bud.bulkhead import BUD003
+from galeproof.invariants.bud.retry_budget import BUD001
+from galeproof.invariants.cbk.breaker_scope import CBK005
+from galeproof.invariants.cbk.client_errors_do_not_trip import CBK004
+from galeproof.invariants.cbk.closes import CBK003
+from galeproof.invariants.cbk.half_open_limited import CBK002
+from galeproof.invariants.cbk.opens import CBK001
 from galeproof.invariants.idm.declared_key_on_the_wire import IDM009
 from galeproof.invariants.idm.exactly_once import IDM007
 from galeproof.invariants.idm.key_bound_to_payload import IDM005
@@ -51,6 +59,8 @@ from galeproof.model import History, Profile, Verdict
 __all__ = ["INVARIANTS", "Invariant", "judge"]
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
+    BUD001, BUD002, BUD003,
+    CBK001, CBK002, CBK003, CBK004, CBK005,
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
     RAF001, RAF002, RAF003, RAF004, RAF005,

@@ -77,7 +77,7 @@ def test_the_shipped_files_exercise_every_invariant() -> None:
         (HEAD.replace("count: 2", "count: 2, concurrent: 2") + "  - {attempts: 1, cut: refuse}\n",
          "x.yaml, line 6: steps[0].cut: a connection step happens before any byte"),
         (HEAD + "  []\nexpect: {exercised: [XYZ001]}\n",
-         "x.yaml, line 7: expect.exercised[0]: 'XYZ001' is no invariant; known: IDM001, IDM002"),
+         "x.yaml, line 7: expect.exercised[0]: 'XYZ001' is no invariant; known: BUD001, BUD002"),
         ("name: x\nwhy: y\nname: z\n", "x.yaml, line 3: name: the key is given twice"),
         ("a: &a [x]\nb: [*a, *a]\n", "x.yaml, line 2: alias *a: aliases are not allowed"),
         ("a: !!python/name:os.system x\n", "x.yaml, line 1: a: tag "),
