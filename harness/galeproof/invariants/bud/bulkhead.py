@@ -11,7 +11,7 @@ __all__ = ["BUD003"]
 
 _TELL = Teller("BUD003", "bulkhead", "major", "requests in flight")
 _LEAST, _SOON = 0.99, 0.5
-_ENOUGH = 20
+_ENOUGH = 10
 _CLOSING_NS = 50_000_000  # a place may be given to the next before the old connection's end is seen
 _MEND = ("a semaphore for each endpoint, held until the attempt is over, and a pool that is larger than all "
          "of them together")

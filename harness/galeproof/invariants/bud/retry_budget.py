@@ -13,7 +13,8 @@ __all__ = ["BUD001"]
 
 _TELL = Teller("BUD001", "retry-budget", "major", "attempts an operation")
 _HELD, _BROKEN = 1.30, 1.50
-_ENOUGH, _RATE = 200, 100.0
+_FAR = 1.8  # what no floor of a budget explains at half of the rate
+_ENOUGH, _RATE, _SLOW = 200, 100.0, 50.0
 _MEND = ("one budget for all operations of the client: a token an operation, ten a retry (gRFC A6, Finagle's "
          "RetryBudget, botocore's standard mode), and no retry where it is empty")
 
@@ -51,7 +52,7 @@ def check(case: Case) -> Verdict:
     if ratio <= _HELD:
         return _TELL.passed(case, **figures)
     rate = len(failing) / max(1e-9, (failing[-1].start.lo_ns - failing[0].start.lo_ns) / 1e9)
-    if ratio < _BROKEN or rate < _RATE:
+    if ratio < (_BROKEN if rate >= _RATE else _FAR) or rate < _SLOW:
         return _TELL.unknown(case, "noise", f"at {rate:.0f} operations a second, {_RATE:.0f} are needed"
                              if rate < _RATE else "between pass and fail", **figures)
     promised = (case.profile.retry_budget or case.profile.breaker is not None

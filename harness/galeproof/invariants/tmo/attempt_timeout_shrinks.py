@@ -51,9 +51,8 @@ def check(case: Case) -> Verdict:
     said = [_header(case, o, limit) for o in retried] if case.profile.deadline_header else []
     findings = [found for found, _ in (*told, *said) if isinstance(found, Finding)]
     if findings:
-        timing = not any(cut_off for found, cut_off in told if isinstance(found, Finding))
-        return _TELL.failed(case, findings, limit=limit, timing=timing and not any(
-            isinstance(found, Finding) for found, _ in said))
+        sure = any(sure for found, sure in (*told, *said) if isinstance(found, Finding))
+        return _TELL.failed(case, findings, limit=limit, timing=not sure)
     held = [found for found, _ in (*told, *said) if found is True]
     if any(found == "grey" for found, _ in told):
         return _TELL.unknown(case, "noise", "between pass and fail zone", limit=limit)
@@ -66,7 +65,8 @@ def check(case: Case) -> Verdict:
 
 
 def _life(case: Case, operation: Operation, limit: float) -> tuple[Finding | bool | str | None, bool]:
-    """Whether the last attempt, which hung, was given up in time; and whether it had to be cut off."""
+    """Whether the last attempt, which hung, was given up in time; and whether no clock is needed to tell,
+    for it had to be cut off."""
     last = operation.requests[-1]
     if last.complete or last.closed is not None or not last.word.startswith("hang"):
         return None, False
@@ -91,7 +91,8 @@ def _life(case: Case, operation: Operation, limit: float) -> tuple[Finding | boo
 
 
 def _header(case: Case, operation: Operation, limit: float) -> tuple[Finding | bool | None, bool]:
-    """Whether the header told what remained, attempt by attempt."""
+    """Whether the header told what remained, attempt by attempt; and whether no clock is needed to tell,
+    for it did not fall."""
     name = str(case.profile.deadline_header)
     sent = [(a, *found) for a in operation.requests if (found := _value_s(name, a)) is not None]
     if len(sent) < 2:
@@ -111,8 +112,7 @@ def _header(case: Case, operation: Operation, limit: float) -> tuple[Finding | b
                           f"what remains of {limit:g} s"), False
     for (a, before, absolute), (b, after, _) in itertools.pairwise(sent):
         if not absolute and after >= before and (b.start_lo_ns - a.start_lo_ns) / 1e9 > _APART_S:
-            return _wrong(operation, b, f"{name} did not fall: {a.header(name)}, then {b.header(name)}"), \
-                False
+            return _wrong(operation, b, f"{name} did not fall: {a.header(name)}, then {b.header(name)}"), True
     return True, False
 
 
