@@ -8,7 +8,13 @@ from typing import Any
 import httpx
 
 from galeproof import read, write
-from galeproof.client import BlockingPaymentsClient, ClientSettings, PaymentsClient
+from galeproof.client import (
+    BlockingPaymentsClient,
+    BreakerSettings,
+    BudgetSettings,
+    ClientSettings,
+    PaymentsClient,
+)
 
 PAYMENT = {"id": "{effect}", "amount": "{amount}", "currency": "EUR", "status": "settled",
            "reference": "{ref}", "created_at": "2026-11-25T00:00:00Z"}
@@ -50,6 +56,18 @@ class Payments:
         await self.client.aclose()
         if self.other is not None:
             await self.other.aclose()
+
+
+class PatientPayments(Payments):
+    """The reference client with more attempts than its default, so that its backoff reaches the cap, and
+    with a budget and a breaker that let seventy such operations through."""
+
+    def __init__(self, base_url: str, other_url: str, secrets: Any) -> None:
+        super().__init__(base_url, other_url, secrets)
+        settings = ClientSettings(base_url=base_url, api_key=secrets["api_key"], max_attempts=5,
+                                  backoff_base_s=0.2, backoff_cap_s=0.4, breaker=BreakerSettings(calls=1000),
+                                  retry_budget=BudgetSettings(capacity=5000))
+        self.client = PaymentsClient(settings, http=self.http)
 
 
 class BlockingPayments:

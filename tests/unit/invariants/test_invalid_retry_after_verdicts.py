@@ -92,7 +92,7 @@ def test_a_client_that_is_slow_to_the_wire_hides_a_hot_loop(gale_words):
     storm = gale_words.Storm(("503",), **WALL)
     for ref, headers in zip(gale_words.refs, (None, {"Retry-After": "soon"}), strict=False):
         storm.start(ref).wait(30)
-        for _ in range(3):
+        for _ in range(5):
             storm.request("503").answer(503, headers).wait(20)
         storm.end("failed")
     assert gale_words.told(storm.history(), "RAF003") == ("UNKNOWN", "noise")

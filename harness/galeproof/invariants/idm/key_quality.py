@@ -49,9 +49,11 @@ def check(case: Case) -> Verdict:
     for operation in unsafe(case):
         for key, attempt in keyed(case, operation)[:1]:
             keys.setdefault(key, (operation.ref, attempt.evidence[0]))
+        if len(keys) == _MOST:
+            break
     if len(keys) < _ENOUGH:
         return _TELL.unknown(case, case.doubt(), f"{len(keys)} keys, {_ENOUGH} are needed" if keys else "")
-    looked = list(keys)[:_MOST]
+    looked = list(keys)
     derived = case.profile.idempotency_key_from
     if derived in ("caller", "business"):
         return _TELL.passed(case, len(looked), note=f"declared to be the {derived}'s")
