@@ -75,11 +75,11 @@ def test_a_sleep_without_end_fails(gale_words, value, profile, told):
     assert gale_words.told(storm.over_budget().history(), "RAF003", **profile) == told
 
 
-def test_no_plain_failure_and_nothing_declared_is_undeclared(gale_words):
+def test_no_plain_failure_and_nothing_declared_is_unknown(gale_words):
     """Whether a ValueError is the client's own cannot be known."""
     storm = gale_words.Storm(("503",), **WALL).start().request("503").answer(503, {"Retry-After": "-1"})
     history = storm.end("failed", error="builtins.ValueError").history()
-    assert gale_words.told(history, "RAF003") == ("UNKNOWN", "undeclared")
+    assert gale_words.told(history, "RAF003") == ("UNKNOWN", "not_exercised")
 
 
 def test_a_sound_header_exercises_nothing(gale_words):

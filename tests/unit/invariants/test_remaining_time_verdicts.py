@@ -71,6 +71,12 @@ def test_a_header_that_is_copied_or_too_large_fails_alone(gale_words, values):
     assert gale_words.failing(history, **TOLD) == ["TMO007"]
 
 
+def test_a_stall_between_making_a_header_and_sending_it_is_no_lie(gale_words):
+    """It was right when it was made: after the attempt before had ended."""
+    history = _told(gale_words, (2498, 2490), gap=900)
+    assert gale_words.told(history, "TMO007", **TOLD) == PASS
+
+
 def test_a_grpc_timeout_has_its_own_units(gale_words):
     """2400m are milliseconds."""
     told = {**TOLD, "deadline_header": "grpc-timeout"}

@@ -55,8 +55,8 @@ def check(case: Case) -> Verdict:
 
     Use instead: digits of ASCII or an HTTP-date, with a limit; otherwise the usual backoff.
 
-    When it is unknown: no operation met such a header (not_exercised); the client fails such a status in
-    no known way (undeclared); it takes so long from call to wire that a hot loop would not show (noise).
+    When it is unknown: no operation met such a header, or none showed how the client fails without it
+    (not_exercised); it takes so long from call to wire that a hot loop would not show (noise).
 
     References: RFC 9110, 10.2.3 and its grammar (1*DIGIT); openai-java issue 853; crawlee issue 1995.
     """
@@ -80,7 +80,7 @@ def check(case: Case) -> Verdict:
     if findings:
         return _TELL.failed(case, findings, observed=len({f.operation for f in findings}), limit=0)
     if untold:
-        return _TELL.unknown(case, "undeclared", "no error of a plain failure to compare with; to judge: "
+        return _TELL.unknown(case, "not_exercised", "no error of a plain failure to compare with; to judge: "
                              "errors = {...}")
     hidden_s = max(_AT_ONCE_S, 3 * _latency_s(case))
     if any(len(f.gaps) >= _ENOUGH and not f.soon and max(f.gaps) < hidden_s for f in forms.values()):

@@ -8,7 +8,6 @@ import re
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
 from galeproof.invariants._timing import fail_beyond_s, lagged_s, pass_up_to_s
-from galeproof.invariants.tmo._common import tolerance_s
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
@@ -16,7 +15,7 @@ __all__ = ["TMO007"]
 
 _TELL = Teller("TMO007", "attempt-timeout-shrinks", "major", "s")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
-_APART_S = 0.05  # attempts nearer than this may carry the same number, rounded
+_ROUNDED_S = 0.05
 _GRPC = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MEND = ("keep the deadline as an instant; give each attempt min(timeout, deadline - now), and send what "
@@ -91,27 +90,30 @@ def _life(case: Case, operation: Operation, limit: float) -> tuple[Finding | boo
 
 
 def _header(case: Case, operation: Operation, limit: float) -> tuple[Finding | bool | None, bool]:
-    """Whether the header told what remained, attempt by attempt; and whether no clock is needed to tell,
-    for it did not fall."""
+    """Whether the header told what remained, attempt by attempt; no clock of ours is needed to tell.
+
+    A client may stall between making a header and sending it. So a value is held against what remained
+    when the attempt before had ended, counted from the first attempt on: it was made after that.
+    """
     name = str(case.profile.deadline_header)
     sent = [(a, *found) for a in operation.requests if (found := _value_s(name, a)) is not None]
     if len(sent) < 2:
         return None, False
-    slack = tolerance_s(case)
-    begun = case.begun_ns(operation)
-    for attempt, value, absolute in sent:
-        elapsed = (attempt.start_lo_ns - begun) / 1e9
+    first = sent[0][0].start_hi_ns
+    wall = float(case.history.header.get("start_wall_s") or 0.0)
+    ended = first
+    for attempt, value, unit, absolute in sent:
         if absolute:
-            wall = float(case.history.header.get("start_wall_s") or 0.0) + begun / 1e9
-            over = value - wall - limit
+            over = value - (wall + first / 1e9) - limit if wall else 0.0
         else:
-            over = value - (limit - elapsed)
-        noise = lagged_s(case, begun, attempt.start_hi_ns)
-        if over > slack + noise and not (absolute and not case.history.header.get("start_wall_s")):
+            over = value - (limit - (ended - first) / 1e9)
+        if over > _ROUNDED_S + unit:
             return _wrong(operation, attempt, f"{name}: {attempt.header(name)} is {over:.2f} s more than "
-                          f"what remains of {limit:g} s"), False
-    for (a, before, absolute), (b, after, _) in itertools.pairwise(sent):
-        if not absolute and after >= before and (b.start_lo_ns - a.start_lo_ns) / 1e9 > _APART_S:
+                          f"what remains of {limit:g} s"), True
+        ended = max(ended, attempt.end_lo_ns or attempt.client_left_ns or attempt.start_hi_ns)
+    for (a, before, unit, absolute), (b, after, _, _) in itertools.pairwise(sent):
+        lasted = ((a.end_lo_ns or a.client_left_ns or a.start_hi_ns) - a.start_hi_ns) / 1e9
+        if not absolute and (after > before or (after == before and lasted > unit)):
             return _wrong(operation, b, f"{name} did not fall: {a.header(name)}, then {b.header(name)}"), True
     return True, False
 
@@ -120,21 +122,22 @@ def _wrong(operation: Operation, attempt: Exchange, text: str) -> Finding:
     return Finding(operation.ref, (operation.start.index, attempt.evidence[0]), text, _MEND)
 
 
-def _value_s(name: str, attempt: Exchange) -> tuple[float, bool] | None:
-    """A deadline header's value in s, and whether it is an instant of the wall clock.
+def _value_s(name: str, attempt: Exchange) -> tuple[float, float, bool] | None:
+    """A deadline header's value in s, its unit in s, and whether it is an instant of the wall clock.
 
     Its unit is that of ``grpc-timeout``; else milliseconds where the name ends so, else seconds.
     """
     text = (attempt.header(name) or "").strip()
     if found := _GRPC.fullmatch(text):
-        return int(found[1]) * _UNIT_S[found[2]], False
+        return int(found[1]) * _UNIT_S[found[2]], _UNIT_S[found[2]], False
     try:
         value = float(text)
     except ValueError:
         return None
+    unit = 0.001 if "." in text else 1.0
     if value >= _EPOCH_S:
-        return (value / 1000 if value >= _EPOCH_MS else value), True
-    return (value / 1000 if name.lower().endswith(("ms", "millis")) else value), False
+        return (value / 1000, 0.001, True) if value >= _EPOCH_MS else (value, unit, True)
+    return (value / 1000, 0.001, False) if name.lower().endswith(("ms", "millis")) else (value, unit, False)
 
 
 TMO007 = Invariant("TMO007", "attempt-timeout-shrinks", "TMO", "major", check)
