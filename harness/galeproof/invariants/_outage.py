@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from galeproof.invariants._case import Case
 from galeproof.model.exchange import Operation
 
-__all__ = ["Outage", "outage_of"]
+__all__ = ["Outage", "outage_of", "sole_outage"]
 
 _WINDOW_S, _STEP_S = 2.0, 0.25
 
@@ -28,6 +28,7 @@ class Outage:
         operations: All of the run, in the order of their starts.
         starts: When they began, ascending.
         sent: When attempts began, ascending; ``evidence`` are their events.
+        hosts: Whom they were sent to.
     """
 
     begin_ns: int
@@ -37,6 +38,7 @@ class Outage:
     starts: tuple[int, ...]
     sent: tuple[int, ...]
     evidence: tuple[int, ...]
+    hosts: frozenset[str]
 
     @property
     def late_ns(self) -> tuple[int, int]:
@@ -92,6 +94,12 @@ def outage_of(case: Case) -> Outage | None:
     return case.once("outage", lambda: _outage(case))
 
 
+def sole_outage(case: Case) -> Outage | None:
+    """Return the outage of a run in which one provider was called; None where another was beside it."""
+    outage = outage_of(case)
+    return outage if outage is not None and len(outage.hosts) < 2 else None
+
+
 def _outage(case: Case) -> Outage | None:
     window = next((e for e in case.history.of("window") if e.data.get("word") != "ok"), None)
     if window is None:
@@ -104,5 +112,6 @@ def _outage(case: Case) -> Outage | None:
     end = starts[-1] if window.data.get("open_ended") else min(window.hi_ns, starts[-1])
     recovers = end == window.hi_ns and not window.data.get("open_ended")
     found = Outage(window.lo_ns, end, recovers, tuple(operations), starts,
-                   tuple(at for at, _ in sent), tuple(event for _, event in sent))
+                   tuple(at for at, _ in sent), tuple(event for _, event in sent),
+                   frozenset(a.header("host") or "" for o in operations for a in o.requests))
     return found if found.offered(found.begin_ns, found.end_ns) else None

@@ -225,6 +225,8 @@ def test_the_other_providers_operations_all_succeed(gale_words):
     """A breaker for each host."""
     history = _two(gale_words, _opens, _always)
     assert gale_words.told(history, "CBK005", **BREAKER) == PASS
+    # the load of two providers together says nothing of one
+    assert gale_words.told(history, "CBK001", **BREAKER) == ("UNKNOWN", "not_exercised")
     assert gale_words.failing(history, **BREAKER) == []
 
 

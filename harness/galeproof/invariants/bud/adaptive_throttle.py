@@ -6,7 +6,7 @@ from typing import Any
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants._outage import Outage, outage_of
+from galeproof.invariants._outage import Outage, sole_outage
 from galeproof.model import Finding, Verdict
 
 __all__ = ["BUD002"]
@@ -35,7 +35,7 @@ def check(case: Case) -> Verdict:
 
     References: Google SRE book, chapter 21, "Client-Side Throttling"; go-zero issue 5011.
     """
-    outage = outage_of(case)
+    outage = sole_outage(case)
     if outage is None or not outage.offered(*outage.late_ns):
         return _TELL.unknown(case, case.doubt())
     rho = round(outage.rho(*outage.late_ns), 2)

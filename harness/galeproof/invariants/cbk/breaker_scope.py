@@ -69,7 +69,7 @@ def _sides(outage: Outage) -> tuple[list[Operation], list[Operation]] | None:
             host = attempt.header("host") or ""
             host_of.setdefault(operation.name, Counter())[host] += 1
             failed[host] += attempt.word != "ok"
-    if len({host for hosts in host_of.values() for host in hosts}) < 2:
+    if len(outage.hosts) < 2:
         return None
     worst = failed.most_common(1)[0][0]
     ill: list[Operation] = []

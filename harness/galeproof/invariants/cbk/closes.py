@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants._outage import Outage, outage_of
+from galeproof.invariants._outage import Outage, sole_outage
 from galeproof.invariants._timing import fail_beyond_s, pass_up_to_s
 from galeproof.model import Finding, Verdict
 
@@ -33,7 +33,7 @@ def check(case: Case) -> Verdict:
 
     References: Nygard, "Release It!"; Polly and resilience4j, documentation.
     """
-    outage = outage_of(case)
+    outage = sole_outage(case)
     if outage is None or not outage.recovers or not outage.offered(*outage.late_ns):
         return _TELL.unknown(case, case.doubt())
     if outage.rho(*outage.late_ns) > _SHED:

@@ -7,7 +7,7 @@ import itertools
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants._outage import Outage, outage_of
+from galeproof.invariants._outage import Outage, sole_outage
 from galeproof.model import Finding, Verdict
 
 __all__ = ["CBK002"]
@@ -39,7 +39,7 @@ def check(case: Case) -> Verdict:
     References: Polly, circuit breaker (the first action after the break decides); resilience4j,
     permittedNumberOfCallsInHalfOpenState.
     """
-    outage = outage_of(case)
+    outage = sole_outage(case)
     if outage is None:
         return _TELL.unknown(case, case.doubt())
     probing_ns = _probing_ns(outage)

@@ -7,7 +7,7 @@ from typing import Any
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants._outage import Outage, outage_of
+from galeproof.invariants._outage import Outage, sole_outage
 from galeproof.model import Finding, Verdict
 
 __all__ = ["CBK001"]
@@ -41,7 +41,7 @@ def check(case: Case) -> Verdict:
 
     References: Nygard, "Release It!"; Polly and resilience4j, defaults; AWS Well-Architected REL05.
     """
-    outage = outage_of(case)
+    outage = sole_outage(case)
     if outage is None or outage.lasted_s < _LONG_S or (
             outage.offered(outage.begin_ns, outage.end_ns) < _ENOUGH):
         return _TELL.unknown(case, case.doubt())
