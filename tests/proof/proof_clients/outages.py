@@ -200,6 +200,27 @@ class ClosesInSteps(Guarded):
         good = 10
 
 
+class ComesBackInARamp(Guarded):
+    """Trap: after it has closed, lets through a share that grows over two seconds."""
+
+    INVARIANTS = ("CBK003",)
+
+    class breaker_class(Breaker):
+        closed_at = 0.0
+
+        def admit(self):
+            if not super().admit():
+                return False
+            if self.state != "closed":
+                return True
+            return random.random() < (time.monotonic() - self.closed_at + 0.2) / 2.0
+
+        def probed(self, ok):
+            super().probed(ok)
+            if self.state == "closed":
+                self.closed_at = time.monotonic()
+
+
 # -- CBK004 ------------------------------------------------------------------------------------------
 
 class CountsAnyBadAnswer(Guarded):
@@ -265,6 +286,21 @@ class BreakerForEachHost(Guarded):
     @base.setter
     def base(self, url):
         self.first = url
+
+
+class BreakerForEachEndpoint(BreakerForEachHost):
+    """Trap: a breaker for each operation of each host."""
+
+    def __init__(self, base_url, other_url, secrets):
+        super().__init__(base_url, other_url, secrets)
+        self.breakers = {(url, method): Breaker() for url in (base_url, other_url) for method in ("GET", "POST")}
+
+    def send(self, method, *args):
+        self.mine.method = method
+        return super().send(method, *args)
+
+    def guard(self):
+        return self.breakers[self.base, self.mine.method]
 
 
 class BreakerForTheProgram(BreakerForEachHost):

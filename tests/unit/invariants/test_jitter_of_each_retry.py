@@ -125,6 +125,13 @@ def test_delays_that_do_not_vary_leave_nothing_to_compare(gale_words):
     assert "JIT001" in gale_words.failing(history)
 
 
+def test_equals_are_seen_through_the_noise(gale_words):
+    """A machine of 50 ms of noise: equal draws are equal all the same, others may be so for it."""
+    alike, apart = (_fleet(gale_words, seeds, lag_p99_ms=40.0) for seeds in ((42, 42), (1, 2)))
+    assert gale_words.told(alike, "JIT004") == FAIL
+    assert gale_words.told(apart, "JIT004") == ("UNKNOWN", "noise")
+
+
 def test_draws_that_are_few_windows_wide_are_noise(gale_words):
     """Chance would make equals of them."""
     rng = random.Random(3)

@@ -84,30 +84,40 @@ def _rows(case: Case) -> dict[tuple[str, int], list[_Row]]:
 
 
 def _pair(case: Case, one: _Row, other: _Row, noise: Noise) -> Verdict:
-    """Hold two starts against each other, delay by delay."""
+    """Hold two starts against each other, delay by delay.
+
+    Independent noise only takes equals apart: whoever is alike in a window shorter than the noise's is
+    alike. Whoever is not, may be so for the noise alone.
+    """
     count = min(len(one.delays), len(other.delays))
-    near = sum(abs(a - b) <= noise.tau_s for a, b in zip(one.delays, other.delays, strict=False))
-    share = round(near / count, 2)
     ordered = sorted(one.delays[:count])
     width = quantile(ordered, 0.9) - quantile(ordered, 0.1)
+    window = min(noise.tau_s, width / _WIDTHS)
+    share, near = _near(one, other, window)
     middle = ordered[count // 2]
-    held = sum(abs(v - middle) <= noise.tau_s / 2 for v in ordered) / count
-    if held >= NARROW:
+    if sum(abs(v - middle) <= noise.tau_s / 2 for v in ordered) / count >= NARROW:
         return _TELL.unknown(case, "not_exercised", "the delays of one process are all alike (JIT001)",
                              observed=share, limit=_ALIKE)
-    if width < _WIDTHS * noise.tau_s:
-        return _TELL.unknown(case, "noise", f"delays spread over {1000 * width:.0f} ms and a window of "
-                             f"{1000 * noise.tau_s:.0f} ms do not tell", observed=share, limit=_ALIKE)
     if share >= _ALIKE:
         text = (f"start {one.number} and start {other.number} of the client: {near} of {count} delays "
-                f"within {1000 * noise.tau_s:.0f} ms of each other, the first "
+                f"within {1000 * window:.0f} ms of each other, the first "
                 f"{one.delays[0]:.3f} s and {other.delays[0]:.3f} s")
         return _TELL.failed(case, [Finding(None, (*one.evidence[:3], *other.evidence[:3]), text, _MEND)],
                             observed=share, limit=_ALIKE, witnesses=count)
+    if width < _WIDTHS * noise.tau_s:
+        return _TELL.unknown(case, "noise", f"delays spread over {1000 * width:.0f} ms and a window of "
+                             f"{1000 * noise.tau_s:.0f} ms do not tell", observed=share, limit=_ALIKE)
     if share > _APART:
         return _TELL.unknown(case, "noise", "between pass and fail", observed=share, limit=_ALIKE)
     note = "" if case.history.header.get("fresh_process") else "both starts in one process"
     return _TELL.passed(case, count, observed=share, limit=_ALIKE, note=note)
+
+
+def _near(one: _Row, other: _Row, window_s: float) -> tuple[float, int]:
+    """Which share of the delays lie within the window of their fellows, and how many."""
+    pairs = list(zip(one.delays, other.delays, strict=False))
+    near = sum(abs(a - b) <= window_s for a, b in pairs)
+    return round(near / len(pairs), 2), near
 
 
 JIT004 = Invariant("JIT004", "jitter-independent-across-instances", "JIT", "major", check)
