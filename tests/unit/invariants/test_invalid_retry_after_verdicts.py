@@ -96,3 +96,14 @@ def test_a_client_that_is_slow_to_the_wire_hides_a_hot_loop(gale_words):
             storm.request("503").answer(503, headers).wait(20)
         storm.end("failed")
     assert gale_words.told(storm.history(), "RAF003") == ("UNKNOWN", "noise")
+
+
+def test_a_hot_loop_that_a_loaded_machine_slows_down_is_undecided(gale_words):
+    """Gaps of 12 ms where a plain failure is followed by 100 and 200."""
+    storm = gale_words.Storm(("503",), **WALL)
+    for ref, gap in zip(gale_words.refs, (100, 12, 12, 12), strict=False):
+        headers = None if gap == 100 else {"Retry-After": "soon"}
+        storm.start(ref).request("503").answer(503, headers).wait(gap)
+        storm.request("503").answer(503, headers).wait(2 * gap if gap == 100 else gap)
+        storm.request("503").answer(503, headers).end("failed")
+    assert gale_words.told(storm.history(), "RAF003") == ("UNKNOWN", "noise")
