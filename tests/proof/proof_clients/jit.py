@@ -57,6 +57,8 @@ class EqualJitter(Delays):
 class OpenAiStyle(Delays):
     """Trap: 75 to 100 % of the delay, as openai's client draws."""
 
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
+
     def drawn(self, ceiling):
         return ceiling * (1 - 0.25 * random.random())
 
@@ -64,12 +66,16 @@ class OpenAiStyle(Delays):
 class GrpcStyle(Delays):
     """Trap: 20 % either way, as gRFC A6 says."""
 
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
+
     def drawn(self, ceiling):
         return ceiling * random.uniform(0.8, 1.2)
 
 
 class TenPercent(Delays):
     """Trap: 10 % either way, the narrowest that is jitter."""
+
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
 
     def drawn(self, ceiling):
         return ceiling * random.uniform(0.9, 1.1)
