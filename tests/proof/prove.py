@@ -31,7 +31,9 @@ def prove(engine, name, whole):
     began = time.monotonic()
     client = CLIENTS[name]
     scenarios = [load_scenario(path, frozenset(INVARIANTS)) for path in shipped()]
-    if not whole:
+    if whole:  # as a plain run: what takes a minute each has clients of its own
+        scenarios = [s for s in scenarios if s.effort == "quick"]
+    else:
         wanted = set(client.INVARIANTS)
         scenarios = [s for s in scenarios if wanted & set(s.expect.exercised)]
     with Station(engine) as station:

@@ -46,4 +46,14 @@ def test_a_group_that_calls_again_keeps_the_references_and_changes_amount_and_ke
     (_, first), (_, second) = calls_of(scenario, groups_of(scenario, told, Profile()), Profile(), 7, "storm")
     assert [c.ref for c in first] == [c.ref for c in second]
     assert set() == {c.args["amount"] for c in first} & {c.args["amount"] for c in second}
-    assert [f"key-{c.ref}-again" for c in first] == [c.args["key"] for c in second]
+    assert [f"key-{c.ref}-" for c in first] == [c.args["key"][:-36] for c in second]
+    assert set() == {c.args["key"] for c in first} & {c.args["key"] for c in second}
+
+
+def test_a_group_that_calls_the_same_again_changes_nothing():
+    """The caller does not know whether it was done, and asks once more for the very same."""
+    group = {"kind": "write", "count": 3}
+    scenario = Scenario(name="again", why="x", operations=[group, {**group, "again": "same"}])
+    told = SubjectDescription("s", {"create": OperationSpec("write")}, {}, True)
+    (_, first), (_, second) = calls_of(scenario, groups_of(scenario, told, Profile()), Profile(), 7, "storm")
+    assert [c.args for c in first] == [c.args for c in second]

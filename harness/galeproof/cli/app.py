@@ -37,8 +37,8 @@ def _subject(subject: str | None, command: str | None, driver: str | None) -> st
 @app.command()
 def run(
     what: Annotated[list[str] | None, typer.Argument(
-        metavar="[SCENARIO|FILE|CODE]...", help="Scenarios, files or invariant codes; "
-        "all that ship if left out.")] = None,
+        metavar="[SCENARIO|FILE|CODE|FAMILY]...", help="Scenarios, files, invariant codes "
+        "or families (CBK); all that ship if left out.")] = None,
     subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
                                                      "module:attribute.")] = None,
     command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command: a "
@@ -53,14 +53,19 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
     shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
                                             "schedules down for so long.")] = 0.0,
+    effort: Annotated[str, typer.Option(help="quick, or nightly: also the scenarios that take a minute "
+                                             "each.")] = "quick",
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """Run scenarios against a subject and judge what went over the wire."""
     from galeproof.cli.running import run_command
 
+    if effort not in ("quick", "nightly"):
+        raise UsageError(f"--effort {effort}: quick or nightly")
     hosts = tuple(proxy_host or ()) if proxy or proxy_host else None
-    code = run_command(what or [], _subject(subject, command, driver), hosts, engine, seed, as_json, output)
+    code = run_command(what or [], _subject(subject, command, driver), hosts, engine, seed, as_json, output,
+                       effort)
     if shrink_s and code == 1:
         from galeproof.cli.shrinking import shrink_command
 

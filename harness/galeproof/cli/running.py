@@ -45,11 +45,12 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     """Turn the command's words into scenarios and codes.
 
     Raises:
-        UsageError: A word is neither a scenario, a file, nor a code.
+        UsageError: A word is neither a scenario, a file, a code, nor a family.
     """
     known = frozenset(INVARIANTS)
-    codes = frozenset(word for word in what if word in known)
-    paths = [find(word) for word in what if word not in known]
+    families = {code[:3] for code in known} & set(what)
+    codes = frozenset(code for code in known if code in what or code[:3] in families)
+    paths = [find(word) for word in what if word not in known | families]
     if not paths:
         paths = shipped()
     scenarios = [load_scenario(path, known) for path in paths]
@@ -57,20 +58,24 @@ def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two of the scenarios are called {twice!r}: give each its own name")
-    if codes and len(codes) == len(what):
+    if codes and known | families >= set(what):
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
     return scenarios, codes or None
 
 
 def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None,
                 hosts: Sequence[str] | None, engine: str, seed: int | None, as_json: bool,
-                output: Path) -> int:
+                output: Path, effort: str = "quick") -> int:
     """Run, judge, keep, print; return the exit code."""
     config = load_config(Path.cwd())
     scenarios, codes = choose(what)
     if codes is None and (config.select or config.ignore):
         codes = config.codes()
         scenarios = [s for s in scenarios if codes & set(s.expect.exercised)]
+    spared = {} if what or effort == "nightly" else {
+        s.name: "takes a minute of its own; name it, or give --effort nightly"
+        for s in scenarios if s.effort == "nightly"}
+    scenarios = [s for s in scenarios if s.name not in spared]
     subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
     if hosts:
         subject = subject.through_a_proxy(hosts)
@@ -78,7 +83,7 @@ def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None,
         raise UsageError("--proxy: name the hosts that it may answer for: --proxy-host api.example.com, or "
                          "hosts = [...] in the subject's settings")
     return _carry_out(config, subject, scenarios, codes, engine,
-                      new_seed() if seed is None else seed, as_json, output)
+                      new_seed() if seed is None else seed, as_json, output, spared)
 
 
 def replay_command(path: Path, code: str | None, engine: str | None, as_json: bool,
@@ -158,17 +163,18 @@ def _written(place: Path, text: str, quiet: bool) -> int:
 
 def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
                codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
-               output: Path) -> int:
+               output: Path, spared: Mapping[str, str] | None = None) -> int:
     folder = RunFolder.new(output)
     try:
-        return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json)
+        return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json, spared or {})
     except BaseException:  # Ctrl-C too: a folder that holds nothing says nothing
         folder.discard_if_empty()
         raise
 
 
 def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: list[Scenario],
-              codes: frozenset[str] | None, engine: str, seed: int, as_json: bool) -> int:
+              codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
+              spared: Mapping[str, str]) -> int:
     subject = subject.logging_to(folder.path / "subject.log")
     sources = {scenario.name: scenario.source for scenario in scenarios}
     kept: dict[str, Judged] = {}
@@ -198,7 +204,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
             _say(f"galeproof: interrupted; what was recorded is kept in {folder.path}")
             raise
     facts |= {"kept": in_order(kept), "invalid": result.invalid, "fault": result.fault,
-              "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped}}
+              "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped} | dict(spared)}
     folder.write("run.json", facts)
     verdicts = weighed(result.verdicts, config.severity)
     code = exit_code(verdicts, fail_on=config.fail_on, expected=result.expected(),
@@ -211,6 +217,8 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     folder.mark_latest()
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
+        for name, why in facts["not_applicable"].items():
+            print(f"not run  {name}: {why}")
         _closing(result, code, folder.path)
     return code
 
@@ -265,9 +273,6 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
 
 
 def _closing(result: CatalogueResult, code: int, path: Path) -> None:
-    for run in result.runs:
-        if run.skipped:
-            print(f"not run  {run.scenario}: {run.skipped}")
     for judged in result.judged:
         if text := unmet(judged.history):
             print(f"note     {judged.history.header['scenario']}: {text}")

@@ -46,10 +46,30 @@ def policy_of(settings: ClientSettings) -> dict[str, Any]:
         "secret_reload_s": 0.0,
         "errors": dict(_ERRORS),
     }
+    if settings.deadline_header is not None:
+        policy["deadline_header"] = settings.deadline_header
+    if features.rate_limit_headers:
+        policy["rate_limit_fields"] = True
+    policy |= _protection(settings)
     # a profile's limit is above 0; without one, no Retry-After is waited for
     if settings.retry_after_max_s > 0:
         policy["retry_after_max_s"] = settings.retry_after_max_s
     return policy
+
+
+def _protection(settings: ClientSettings) -> dict[str, Any]:
+    """What keeps a provider that is down from the client's load."""
+    features = settings.features
+    found: dict[str, Any] = {"retry_budget": True} if features.retry_budget else {}
+    if features.breaker:
+        # the end of an open period is spread by a tenth
+        found["breaker"] = {"calls": settings.breaker.calls, "reset_s": 1.1 * settings.breaker.open_s,
+                            "probes": settings.breaker.probes}
+    if features.throttle:
+        found["throttle"] = {"window_s": settings.throttle.window_s}
+    if features.bulkhead:
+        found["bulkhead"] = {"limit": settings.bulkhead.limit, "per_route": settings.bulkhead.per_route}
+    return found
 
 
 def summary_of(settings: ClientSettings) -> str:

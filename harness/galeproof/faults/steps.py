@@ -131,6 +131,7 @@ class Answer:
         statuses: One status for each operation in turn, in place of ``status``.
         endless: A body without end, as fast as it is taken.
         date_skew_s: How far Date (and a Retry-After date) are off, in s.
+        headers_each: Further headers, one of the values for each operation in turn.
     """
 
     status: int | None = None
@@ -152,12 +153,14 @@ class Answer:
     statuses: tuple[int, ...] = ()
     endless: bool = False
     date_skew_s: float = 0.0
+    headers_each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return plain | {
             "headers": dict(self.headers),
+            "headers_each": {name: list(values) for name, values in self.headers_each.items()},
             "statuses": list(self.statuses),
             "garbages": list(self.garbages),
             "locations": list(self.locations),
@@ -177,6 +180,9 @@ class Step:
         cut: How the exchange is broken, or None.
         word: The label in the words of ``docs/history.md``.
         chance: The probability that the step happens to an attempt; drawn from the seed.
+        operations: The first and last operation that it happens to, in their order from 1 (last None:
+            all later ones); None: to all.
+        from_s, to_s: When it begins and ends, in s since the run's first request; None: not bounded.
     """
 
     first: int
@@ -186,6 +192,9 @@ class Step:
     cut: Cut | None
     word: str
     chance: float = 1.0
+    operations: tuple[int, int | None] | None = None
+    from_s: float | None = None
+    to_s: float | None = None
 
     @property
     def level(self) -> str:
@@ -202,6 +211,9 @@ class Step:
             "cut": self.cut.as_dict() if self.cut else None,
             "word": self.word,
             "chance": self.chance,
+            "operations": list(self.operations) if self.operations else None,
+            "from_s": self.from_s,
+            "to_s": self.to_s,
         }
 
 
@@ -236,8 +248,10 @@ def _step_from(data: Mapping[str, Any]) -> Step:
     drip = Drip(**answer.pop("drip")) if answer["drip"] else answer.pop("drip")
     for name in ("statuses", "garbages", "locations"):
         answer[name] = tuple(answer[name])
+    answer["headers_each"] = {n: tuple(v) for n, v in answer["headers_each"].items()}
     cut = Cut(**data["cut"]) if data["cut"] else None
-    return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut})
+    only = tuple(data["operations"]) if data["operations"] else None
+    return Step(**{**data, "answer": Answer(**answer, drip=drip), "cut": cut, "operations": only})
 
 
 def step_for(schedule: Schedule, attempt: int) -> tuple[int, Step] | None:

@@ -6,9 +6,9 @@ import bisect
 import itertools
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from galeproof.model import Finding, History, Outcome, Profile, Verdict
@@ -16,6 +16,8 @@ from galeproof.model.attribution import Attribution, attribute
 from galeproof.model.exchange import Exchange, Operation
 
 __all__ = ["Case", "Teller", "transient"]
+
+T = TypeVar("T")
 
 _WARM_S = 0.05
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -54,6 +56,7 @@ class Case:
     attribution: Attribution
     lags: Lags
     whole: tuple[Operation, ...]
+    derived: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, history: History, profile: Profile) -> Case:
@@ -62,6 +65,13 @@ class Case:
         return cls(history, profile, attribution, Lags.of(history), tuple(
             o for o in attribution.operations if not o.ambiguous and not o.unplanned
             and not any(a.opaque for a in o.attempts)))
+
+    def once(self, name: str, made: Callable[[], T]) -> T:
+        """Return what several checkers need, derived by the first that asks."""
+        if name not in self.derived:
+            self.derived[name] = made()
+        found: T = self.derived[name]
+        return found
 
     @property
     def operations(self) -> tuple[Operation, ...]:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from galeproof.errors import ProfileError
 
-__all__ = ["Backoff", "OperationProfile", "Profile", "parse_profile", "profile_schema"]
+__all__ = ["Backoff", "Breaker", "Bulkhead", "OperationProfile", "Profile", "Throttle", "parse_profile",
+           "profile_schema"]
 
 _MODEL = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -26,6 +27,38 @@ class Backoff(BaseModel):
     factor: float = Field(default=2.0, ge=1)
     cap_s: PositiveFloat
     jitter: Literal["none", "full", "equal"] | float = "none"
+
+
+class Breaker(BaseModel):
+    """A declared circuit breaker.
+
+    Attributes:
+        calls: How many failing calls it needs before it may open.
+        reset_s: How long it stays open before it probes, in s.
+        probes: How many attempts it lets through while it probes.
+        counts: Client errors (4xx) that it is declared to open on.
+    """
+
+    model_config = _MODEL
+    calls: PositiveInt = 100
+    reset_s: PositiveFloat | None = None
+    probes: PositiveInt | None = None
+    counts: tuple[Status, ...] = ()
+
+
+class Throttle(BaseModel):
+    """A declared adaptive throttle: it forgets what is older than ``window_s``, in s."""
+
+    model_config = _MODEL
+    window_s: PositiveFloat
+
+
+class Bulkhead(BaseModel):
+    """Declared limits of requests in flight: in all, and to one operation of the provider's."""
+
+    model_config = _MODEL
+    limit: PositiveInt
+    per_route: PositiveInt | None = None
 
 
 class OperationProfile(BaseModel):
@@ -48,12 +81,19 @@ class Profile(BaseModel):
     connect_timeout_s: PositiveFloat | None = None
     read_timeout_s: PositiveFloat | None = None
     deadline_s: PositiveFloat | None = None
+    deadline_header: Header | None = None
     retry_on: tuple[Literal["connect", "reset", "timeout", "truncated"] | Status, ...] | None = None
     backoff: Backoff | None = None
     retry_after_max_s: PositiveFloat | None = None
+    rate_limit_fields: bool = False
+    retry_budget: bool = False
+    breaker: Breaker | None = None
+    throttle: Throttle | None = None
+    bulkhead: Bulkhead | None = None
     layers: tuple[PositiveInt, ...] | None = None
     hedged: bool = False
     idempotency_key: Key | None = None
+    idempotency_key_from: Literal["client", "caller", "business"] | None = None
     correlation_id: Header | None = None
     errors: Mapping[str, str] = Field(default_factory=dict)
     typed_answers: bool | tuple[str, ...] | None = None

@@ -31,7 +31,7 @@ class Gate:
 RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("No external call without a timeout", ("TMO001", "TMO002"), ("TMO003", "TMO004", "TMO005", "TMO006")),
     ("No mutation without an idempotency plan", ("IDM001", "IDM002"),
-     ("IDM003", "IDM004", "IDM005", "IDM006", "IDM007")),
+     ("IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM008", "IDM009")),
     ("No retry without cap and jitter", ("RTY001", "JIT001"), ("RTY004", "JIT002", "JIT003", "JIT004")),
     ("No integration without signals", ("OBS001", "OBS002"), ("OBS003", "OBS004", "OBS005")),
 )

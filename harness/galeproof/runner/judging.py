@@ -16,6 +16,10 @@ RERUNS = 2
 QUIET_LAG_MS = 20.0  # p99: a machine that is later than this is not quiet
 _INSIDE = frozenset({"SEC002", "SEC004"})
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
+# what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
+# retry, an attempt that the deadline cuts short
+_OPTIONAL = frozenset({"RAF005"})  # a field that most clients know nothing of
+_BY_POLICY = frozenset({"JIT002", "JIT003", "JIT005", "RTY005", "TMO007"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,11 @@ def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
 
     A code is excused where it was not exercised and that is the subject's nature: each of its
     scenarios lost operations that the subject lacks, or it is about retries and none are promised, or
-    about objects inside a process of another language.
+    about what a sound policy need not reach, or about objects inside a process of another language.
     """
     idle = {v.code for v in verdicts if v.reason == "not_exercised"}
-    wanted = {code for run in runs for code in expected_of(run.history)}
+    wanted = {code for run in runs for code in expected_of(run.history)} - (idle & _BY_POLICY)
+    wanted -= {v.code for v in verdicts if v.reason == "undeclared" and v.code in _OPTIONAL}
     if any(profile_of(run.history).max_attempts == 1 for run in runs):
         wanted -= {code for code in idle if code[:3] in _OF_RETRIES}
     if any(run.history.header.get("foreign") for run in runs):  # what no other language shows

@@ -14,7 +14,8 @@ from typing import Any
 __all__ = ["Plan", "plain", "reductions", "size_of"]
 
 Plan = dict[str, Any]
-_EXTRAS = ("starts", "timezone", "linger_s", "quiet")
+_EXTRAS = ("together", "starts", "timezone", "linger_s", "quiet")
+_PARTIAL = {"chance", "operations", "from_s", "to_s"}
 _STEP_EXTRAS = ("lane", "retry_after")
 
 
@@ -23,7 +24,7 @@ def plain(plan: Mapping[str, Any], code: str) -> Plan:
     answers, and one expectation."""
     made = copy.deepcopy(dict(plan))
     steps = sorted((dict(step) for step in made.get("steps") or ()), key=lambda s: _range(s)[0])
-    if any(step.get("chance", 1) != 1 for step in steps):  # they overlap: nothing to be moved
+    if any(_PARTIAL & set(step) for step in steps):  # they overlap: nothing to be moved
         made["steps"] = [{**step, "attempts": _text(_range(step))} for step in steps]
     else:
         made["steps"] = []
@@ -57,7 +58,7 @@ def _fewer_operations(plan: Plan) -> Iterator[Plan]:
     groups = plan["operations"]
     for index in range(len(groups)):
         rest = groups[:index] + groups[index + 1 :]
-        if rest and not rest[0].get("again") and not (
+        if rest and not rest[0].get("again") and not rest[0].get("beside") and not (
                 index + 1 < len(groups) and groups[index + 1].get("again")):
             yield {**plan, "operations": rest}
     most = max(group["count"] for group in groups)

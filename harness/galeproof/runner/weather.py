@@ -287,18 +287,24 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
     made = calls_of(work.scenario, groups, work.subject.profile, work.seed, "storm")
     calls = [call for _, group_calls in made for call in group_calls]
     work.refs = [call.ref for call in calls]
-    work.sequential = work.control.one_at_a_time or all(g.concurrent == 1 for g in groups)
+    # in one process two instances would listen to each other's descriptors
+    together = work.scenario.together and not (work.control.one_at_a_time or work.subject.in_process)
+    work.sequential = work.control.one_at_a_time or (not together and all(
+        g.concurrent == 1 and not g.beside for g in groups))
     beat = Heartbeat(recorder, instance.pid)
     beat.start()
     try:
         steps = [step.as_dict() for step in work.schedule.steps]
         try:
             await _begin(work, instance, calls, steps, lanes, closing)
-            await _start(work, instance, made, recorder, 1)
+            if not together:
+                await _start(work, instance, made, recorder, 1)
         finally:
             work.ended = instance.ended
             await _close(instance, recorder)
-        for number in range(2, work.scenario.starts + 1):
+        if together:
+            await _side_by_side(work, made, recorder)
+        for number in range(2, 1 if together else work.scenario.starts + 1):
             fresh = await _open(work)
             try:
                 await _start(work, fresh, made, recorder, number)
@@ -309,6 +315,23 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
         beat.stop()
         ended = await _world(work, "end")
         work.effects, work.lag_ms = ended["effects"], ended["lag_p99_ms"]
+
+
+async def _side_by_side(work: _Work, made: list[tuple[Group, list[Call]]],
+                        recorder: Recorder) -> None:
+    """All starts of the subject in one moment, as a fleet starts; then each its own share."""
+    opened = await asyncio.gather(*(_open(work) for _ in range(work.scenario.starts)),
+                                  return_exceptions=True)
+    fresh = [found for found in opened if not isinstance(found, BaseException)]
+    try:
+        for failure in (found for found in opened if isinstance(found, BaseException)):
+            raise failure
+        await asyncio.gather(*(_start(work, instance, made, recorder, number)
+                               for number, instance in enumerate(fresh, 1)))
+    finally:
+        for instance in fresh:
+            work.ended = work.ended or instance.ended
+            await _close(instance, recorder)
 
 
 async def _open(work: _Work) -> Instance:
@@ -327,7 +350,8 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
     """One start of the subject: its share of each group's operations."""
     one = work.sequential
     stuck = False
-    for group, calls in made:
+
+    async def group_of(group: Group, calls: list[Call]) -> bool:
         if group.rotate:
             await _rotate(work, instance, group.rotate, recorder)
         if group.after_s:
@@ -339,9 +363,23 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
             budget_s=work.budget_s, instance_number=number,
             announce=(lambda ref: _announce(work, ref)) if one else None,
             cut_off=lambda: _cut_off(work))
-        stuck = stuck or bool(driven.stuck)
+        return bool(driven.stuck)
+
+    for row in _rows(made, one):
+        stuck |= any(await asyncio.gather(*(group_of(group, calls) for group, calls in row)))
     if not stuck:  # connections were cut otherwise: what comes after says nothing
         await sleep(max(_LINGER_S, _linger_s(work)))
+
+
+def _rows(made: list[tuple[Group, list[Call]]], one: bool) -> list[list[tuple[Group, list[Call]]]]:
+    """Groups one after the other; those that run beside the one before, with it."""
+    rows: list[list[tuple[Group, list[Call]]]] = []
+    for item in made:
+        if item[0].beside and rows and not one:
+            rows[-1].append(item)
+        else:
+            rows.append([item])
+    return rows
 
 
 def _linger_s(work: _Work) -> float:

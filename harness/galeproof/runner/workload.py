@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Group:
     concurrent: int
     stagger_s: float
     cancel_s: float | None = None
-    again: bool = False
+    again: bool | str = False
+    beside: bool = False
     rotate: str | None = None
     after_s: float = 0.0
 
@@ -44,7 +46,7 @@ def groups_of(scenario: Scenario, told: SubjectDescription, profile: Profile) ->
             cancel_s = resolve(wanted.cancel_after_s, profile.quantities())
         if names:
             groups.append(Group(names[0], wanted.kind, wanted.count, wanted.concurrent,
-                                wanted.stagger_s, cancel_s, wanted.again, wanted.rotate,
+                                wanted.stagger_s, cancel_s, wanted.again, wanted.beside, wanted.rotate,
                                 resolve(wanted.after_s, profile.quantities()) if wanted.after_s else 0.0))
     return groups
 
@@ -57,7 +59,7 @@ def _serving(wanted: OperationGroup, told: SubjectDescription) -> list[str]:
         names = [name for name in names if wanted.takes in told.operations[name].takes]
     if wanted.cancel_after_s is not None:
         names = [name for name in names if told.operations[name].cancellable]
-    return names
+    return [name for name in names if told.operations[name].origin == (wanted.origin or "base")]
 
 
 def lacks(scenario: Scenario, told: SubjectDescription) -> str | None:
@@ -77,6 +79,7 @@ def left_out(scenario: Scenario, told: SubjectDescription) -> list[str]:
             continue
         more = [f"called {wanted.name}"] if wanted.name else []
         more += [f"that takes {wanted.takes}"] if wanted.takes else []
+        more += ["at another origin (origin=\"other\")"] if wanted.origin else []
         more += ["that can be cancelled (async def)"] if wanted.cancel_after_s is not None else []
         lacking.append(" ".join([f"{wanted.kind} operation", *more]))
     return list(dict.fromkeys(lacking))
@@ -95,12 +98,20 @@ def calls_of(scenario: Scenario, groups: Sequence[Group], profile: Profile, seed
             # and therefore another key of the caller's
             ref = made[-1][1][number].ref if group.again and made else reference(rng)
             amount = next(amounts)
-            key = f"key-{ref}-again" if group.again else f"key-{ref}"
+            if group.again == "same" and made:
+                amount = made[-1][1][number].args["amount"]
+            key = _key(ref, again=group.again is True)
             args = {"ref": ref, "amount": amount, "key": key, "body": _body(ref, amount),
                     "deadline_s": profile.deadline_s or 30.0}
             calls.append(Call(ref, group.operation, group.kind, args, group.cancel_s))
         made.append((group, calls))
     return made
+
+
+def _key(ref: str, *, again: bool) -> str:
+    """A key of the caller's: 48 characters and more, as long as some that callers have."""
+    drawn = hashlib.sha256(f"{ref} again".encode() if again else ref.encode()).hexdigest()
+    return f"key-{ref}-{drawn[:36]}"
 
 
 def _body(ref: str, amount: int) -> str:

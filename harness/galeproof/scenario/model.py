@@ -18,8 +18,8 @@ __all__ = ["AnswerSpec", "DripSpec", "Expect", "OperationGroup", "RetryAfter", "
            "StepSpec", "TokensSpec"]
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-_RANGE = re.compile(r"(\d{1,4})(-)?(\d{1,4})?")
-_MOST_ATTEMPTS = 1000
+_RANGE = re.compile(r"(\d{1,5})(-)?(\d{1,5})?")
+_MOST = 10_000
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -36,9 +36,11 @@ class OperationGroup(BaseModel):
     concurrent: int = Field(default=1, ge=1, le=200, strict=True)
     stagger_s: float = Field(default=0.0, ge=0, le=60)
     name: str | None = None
-    takes: Literal["body"] | None = None
+    takes: Literal["body", "key"] | None = None
+    origin: Literal["other"] | None = None
     cancel_after_s: QuantityField | None = None
-    again: bool = False
+    again: bool | Literal["same"] = False
+    beside: bool = False
     rotate: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,40}$")
     after_s: QuantityField | None = None
 
@@ -69,6 +71,7 @@ class AnswerSpec(BaseModel):
     model_config = _CONFIG
     status: int | None = Field(default=None, ge=200, le=599)
     headers: Mapping[str, str] = Field(default_factory=dict)
+    headers_each: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     effect: bool | None = None
     drip: DripSpec | None = None
     delay_s: QuantityField | None = None
@@ -106,6 +109,16 @@ class AnswerSpec(BaseModel):
                 raise ValueError(f"{name[:40]!r}: a header is a token and printable ASCII")
             if name.lower() in _OURS:
                 raise ValueError(f"{name!r} is the origin's own: it frames the answer")
+        return value
+
+    @field_validator("headers_each")
+    @classmethod
+    def _headers_each(cls, value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for name, texts in value.items():
+            if not _TOKEN.fullmatch(name) or name.lower() in _OURS or not texts:
+                raise ValueError(f"{name[:40]!r}: a header that is not the origin's own, with its values")
+            if not all(" " <= c <= "\xff" and c != "\x7f" for text in texts for c in text):
+                raise ValueError(f"{name[:40]!r}: a header's values are printable Latin-1")
         return value
 
     @field_validator("location")
@@ -173,17 +186,28 @@ class StepSpec(BaseModel):
     lane: tuple[ToxicSpec, ...] = ()
     retry_after: RetryAfter | None = None
     chance: float = Field(default=1.0, gt=0, le=1)
+    operations: tuple[int, int | None] | None = None
+    from_s: float | None = Field(default=None, ge=0, le=3600)
+    to_s: float | None = Field(default=None, gt=0, le=3600)
 
-    @field_validator("attempts", mode="before")
+    @property
+    def partial(self) -> bool:
+        """Whether it spares some of its attempts, which a later step may then name."""
+        return (self.chance < 1 or self.operations is not None or self.from_s is not None
+                or self.to_s is not None)
+
+    @field_validator("attempts", "operations", mode="before")
     @classmethod
-    def _attempts(cls, raw: Any) -> tuple[int, int | None]:
+    def _attempts(cls, raw: Any) -> tuple[int, int | None] | None:
+        if raw is None:
+            return None
         text = str(raw).strip()
         found = _RANGE.fullmatch(text)
         if not found or isinstance(raw, bool | float):
             raise ValueError(f"{text[:40]!r}; allowed: 1, 1-2, 3- (counted from 1)")
         first = int(found[1])
         last = int(found[3]) if found[3] else None if found[2] else first
-        if not 1 <= first <= _MOST_ATTEMPTS or (last is not None and last < first):
+        if not 1 <= first <= _MOST or (last is not None and last < first):
             raise ValueError(f"{text!r} is an impossible range; allowed: 1, 1-2, 3- "
                              "(counted from 1, rising)")
         return first, last
@@ -227,6 +251,8 @@ class StepSpec(BaseModel):
             seconds = self.retry_after.seconds
             if seconds.constant and resolve(seconds, {}) % 1:
                 raise LocatedError(("retry_after",), f"{seconds.text}: whole seconds only")
+        if self.from_s is not None and self.to_s is not None and self.to_s <= self.from_s:
+            raise LocatedError(("to_s",), f"{self.to_s:g}: must come after from_s ({self.from_s:g})")
         if self.cut is None:
             return self
         if self.cut.level == "connection" and self.lane:
@@ -260,6 +286,8 @@ class Scenario(BaseModel):
     linger_s: QuantityField | None = None
     timezone: str | None = Field(default=None, pattern=r"^[A-Za-z0-9/_+:-]{1,40}$")
     starts: int = Field(default=1, ge=1, le=4, strict=True)
+    together: bool = False
+    effort: Literal["quick", "nightly"] = "quick"
     quiet: bool = False
     tls: bool = False
     tokens: TokensSpec | None = None
@@ -270,8 +298,8 @@ class Scenario(BaseModel):
         for index, step in enumerate(self.steps):
             first, last = step.attempts
             for earlier, other in enumerate(self.steps[:index]):
-                if other.chance < 1:
-                    continue  # where the dice spare it, the later step holds
+                if other.partial:
+                    continue  # what it spares, the later step holds
                 begin, end = other.attempts
                 if (end is None or first <= end) and (last is None or begin <= last):
                     raise LocatedError(("steps", index, "attempts"),
@@ -281,6 +309,10 @@ class Scenario(BaseModel):
                 self._alone(index)
             self._needs_tls(index, step)
         self._again()
+        if self.together and self.starts < 2:
+            raise LocatedError(("together",), "needs starts: 2 or more")
+        if self.operations[0].beside:
+            raise LocatedError(("operations", 0, "beside"), "there is no group before it")
         return self
 
     def _needs_tls(self, index: int, step: StepSpec) -> None:

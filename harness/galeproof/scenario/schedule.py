@@ -70,6 +70,7 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
     drip = Drip(given.drip.part, resolve(given.drip.every_s, known)) if given.drip else None
     answer = Answer(
         status=given.status, headers=dict(given.headers), effect=given.effect,
+        headers_each=dict(given.headers_each),
         # delay-seconds are whole (RFC 9110, 10.2.3): never less than what was asked for
         retry_after_s=math.ceil(number(after.seconds) or 0) if after and after.seconds else None,
         retry_after_date_s=number(after.date_in_s) if after else None,
@@ -88,4 +89,5 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
     if toxics and word == "ok":
         word = "lane " + "+".join(str(toxic["type"]) for toxic in toxics)
     first, last = spec.attempts
-    return Step(first, last, lane, answer, spec.cut, word, spec.chance)
+    return Step(first, last, lane, answer, spec.cut, word, spec.chance, spec.operations, spec.from_s,
+                spec.to_s)

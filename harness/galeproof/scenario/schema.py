@@ -24,6 +24,7 @@ def build_schema() -> dict[str, Any]:
     garbage = {"enum": list(GARBAGE)}
     answer = _object(
         [], status=status, headers={"type": "object"}, effect={"type": "boolean"}, drip=drip,
+        headers_each={"type": "object"},
         delay_s=QUANTITY_SCHEMA, body={"type": "string"},
         garbage={"anyOf": [garbage, {"type": "array", "items": garbage}]},
         framing={"enum": [*FRAMINGS, "each"]}, bloat={"enum": list(BLOATS)},
@@ -38,12 +39,15 @@ def build_schema() -> dict[str, Any]:
         ["attempts"], attempts={"type": ["integer", "string"]},
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
         chance={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        operations={"type": ["integer", "string"]}, from_s={"type": "number", "minimum": 0},
+        to_s={"type": "number", "exclusiveMinimum": 0},
         lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
     group = _object(
         ["kind", "count"], kind={"enum": ["read", "write"]},
         count={"type": "integer", "minimum": 1}, concurrent={"type": "integer", "minimum": 1},
         stagger_s={"type": "number", "minimum": 0}, name={"type": "string"},
-        takes={"const": "body"}, cancel_after_s=QUANTITY_SCHEMA, again={"type": "boolean"},
+        takes={"enum": ["body", "key"]}, cancel_after_s=QUANTITY_SCHEMA,
+        again={"enum": [True, False, "same"]}, beside={"type": "boolean"}, origin={"const": "other"},
         rotate={"type": "string"}, after_s=QUANTITY_SCHEMA)
     tokens = _object([], expired={"type": "boolean"}, refused={"type": "boolean"},
                      status={"enum": [400, 401, 403, 500, 503]}, delay_s={"type": "number"},
@@ -54,8 +58,7 @@ def build_schema() -> dict[str, Any]:
             **_object(["name", "why", "operations"], name={"type": "string"},
                       why={"type": "string"}, operations={"type": "array", "items": group},
                       steps={"type": "array", "items": step}, expect=expect,
-                      observe_s={"type": "number"},
-                      linger_s=QUANTITY_SCHEMA, timezone={"type": "string"}, tls={"type": "boolean"},
-                      tokens=tokens,
-                     
-                      starts={"type": "integer", "minimum": 1, "maximum": 4})}
+                      observe_s={"type": "number"}, linger_s=QUANTITY_SCHEMA, timezone={"type": "string"},
+                      starts={"type": "integer", "minimum": 1, "maximum": 4},
+                      together={"type": "boolean"}, effort={"enum": ["quick", "nightly"]},
+                      quiet={"type": "boolean"}, tls={"type": "boolean"}, tokens=tokens)}

@@ -110,8 +110,10 @@ async def _observe(instance: Instance, call: Call, recorder: Recorder, budget_s:
                    spent: Callable[[], Awaitable[None]], driven: Driven,
                    instance_number: int) -> Outcome:
     start = now_ns()
+    spec = instance.description.operations.get(call.operation)
+    given = {"key": call.args["key"]} if spec and "key" in spec.takes and "key" in call.args else {}
     recorder.add("subject", "op_start", None, call.ref, lo_ns=start, name=call.operation,
-                 kind=call.kind, amount=call.args.get("amount"), instance=instance_number)
+                 kind=call.kind, amount=call.args.get("amount"), instance=instance_number, **given)
     task = asyncio.ensure_future(instance.call(call.operation, call.args))
     try:
         done, _ = await asyncio.wait({task}, timeout=call.cancel_s or budget_s)

@@ -37,7 +37,7 @@ class LocalInstance:
         workers: Threads for blocking operations.
     """
 
-    def __init__(self, target: Any, *, capture: Capture | None = None, workers: int = 64) -> None:
+    def __init__(self, target: Any, *, capture: Capture | None = None, workers: int = 256) -> None:
         self.description: SubjectDescription = describe(target)
         self.timezone: str | None = None
         self.given: Mapping[str, str] = {}
@@ -63,7 +63,7 @@ class LocalInstance:
         Raises:
             SubjectError: The constructor raised.
         """
-        self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": base_url,
+        self._given = {"base_url": base_url, "secrets": Secrets(secrets), "other_url": _other(base_url),
                        "token_url": base_url + "/oauth/token", "ca_file": None,
                        "proxy_url": None, "workdir": str(Path.cwd()), **self.given}
         self._restore.callback(spare_loopback(os.environ))
@@ -137,6 +137,11 @@ async def _timed(function: Callable[[], Awaitable[Any]]) -> Outcome:
     except Exception as error:
         return failed(error, start, now_ns())
     return ok(value, start, now_ns())
+
+
+def _other(base_url: str) -> str:
+    """The same tap under another host: another origin, without DNS."""
+    return base_url.replace("//127.0.0.1:", "//localhost:", 1)
 
 
 async def _ended(closer: Callable[[], Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 __all__ = ["MARK", "OperationSpec", "read", "write"]
 
@@ -18,7 +18,7 @@ class OperationSpec:
     """One operation: its kind (``read`` or ``write``) and the provider's healthy answer.
 
     ``takes`` are the arguments that it asks for; ``cancellable`` tells whether its caller can
-    cancel it (``async def``).
+    cancel it (``async def``); ``origin`` is ``other`` where it goes to ``other_url``.
     """
 
     kind: str
@@ -28,12 +28,14 @@ class OperationSpec:
     effect: bool = True
     takes: tuple[str, ...] = ()
     cancellable: bool = False
+    origin: str = "base"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form that the origin is given."""
         return {"kind": self.kind, "answer": self.answer, "status": self.status,
                 "headers": dict(self.headers or {}), "effect": self.effect,
-                "takes": list(self.takes), "cancellable": self.cancellable}
+                "takes": list(self.takes), "cancellable": self.cancellable,
+                "origin": self.origin}
 
 
 def _mark(spec: OperationSpec) -> Callable[[F], F]:
@@ -48,19 +50,22 @@ def _mark(spec: OperationSpec) -> Callable[[F], F]:
 def read(answer: F, /) -> F: ...
 @overload
 def read(
-    answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None
+    answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None,
+    origin: Literal["base", "other"] = "base",
 ) -> Callable[[F], F]: ...
-def read(answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
+def read(answer: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None,
+         origin: Literal["base", "other"] = "base") -> Any:
     """Mark a method as an operation that changes nothing at the provider.
 
     Args:
         answer: What a healthy provider says: the body as a JSON template.
         status: The healthy status.
         headers: Further headers of the healthy answer.
+        origin: ``other`` where it asks the provider at ``other_url``.
     """
     if callable(answer):
         return _mark(OperationSpec("read"))(answer)
-    return _mark(OperationSpec("read", answer, status, headers, effect=False))
+    return _mark(OperationSpec("read", answer, status, headers, effect=False, origin=origin))
 
 
 @overload

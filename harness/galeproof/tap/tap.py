@@ -50,7 +50,7 @@ class Tap:
         self._routes: frozenset[bytes] = frozenset()
         self.seed = 0
         self._ports: dict[str, int] = {}
-        self._connection = self._exchange = 0
+        self._connection = self._exchange = self._began_ns = 0
         self._server: asyncio.Server | None = None
         self._beside: dict[str, asyncio.Server] = {}
         self.context: ssl.SSLContext | None = None  # TLS ends here where it is set
@@ -73,6 +73,7 @@ class Tap:
         self._refs = re.compile("|".join(refs).encode(), re.I) if refs else None
         self._counts.clear()
         self.current = None
+        self._began_ns = 0
 
     def end(self) -> None:
         """End every connection; forget the run."""
@@ -151,17 +152,45 @@ class Tap:
         for index, step in enumerate(self.schedule):
             if step["first"] > attempt or (step["last"] is not None and attempt > step["last"]):
                 continue
+            if not self._meets(step, marker):
+                continue
             chance = step.get("chance", 1.0)
             if chance < 1 and stream(self.seed, f"{marker}/{attempt}/{index}").random() >= chance:
                 continue
             return settled({**step, "index": index}, self._order.get(marker, 0))
         return {}
 
+    def _meets(self, step: Mapping[str, Any], marker: str) -> bool:
+        """Whether the step is for this operation, and for now."""
+        only = step.get("operations")
+        number = self._order.get(marker, 0) + 1
+        if only and not (only[0] <= number and (only[1] is None or number <= only[1])):
+            return False
+        begin_s, end_s = step.get("from_s"), step.get("to_s")
+        if begin_s is None and end_s is None:
+            return True
+        at_s = (now_ns() - self._began_ns) / 1e9 if self._began_ns else 0.0
+        return (begin_s or 0.0) <= at_s and (end_s is None or at_s < end_s)
+
+    def _begin_windows(self) -> None:
+        """The run's first request: from now on the windows of its steps are counted."""
+        self._began_ns = now_ns()
+        for index, step in enumerate(self.schedule):
+            begin_s, end_s = step.get("from_s"), step.get("to_s")
+            if begin_s is None and end_s is None:
+                continue
+            lo = self._began_ns + int((begin_s or 0.0) * 1e9)
+            hi = lo if end_s is None else self._began_ns + int(end_s * 1e9)
+            self.recorder.add("tap", "window", None, None, lo_ns=lo, hi_ns=hi, step=index,
+                              word=step["word"], open_ended=end_s is None)
+
     def choose(self, client: ClientConnection, raw: bytes) -> Exchange:
         """Make the exchange of a request whose head is known."""
         self._exchange += 1
         marker, _ = self._marker(raw)
         attempt = 0
+        if marker and not self._began_ns:
+            self._begin_windows()
         if marker:
             attempt = self._counts[marker] = self._counts.get(marker, 0) + 1
         step = self.step(marker, attempt)

@@ -29,6 +29,9 @@ def settled(step: dict[str, Any], turn: int) -> dict[str, Any]:
     if locations := answer.get("locations"):
         at = turn // max(1, len(answer.get("statuses") or ()))  # every status meets every place
         answer["location"] = locations[at % len(locations)]
+    if each := answer.get("headers_each"):
+        answer["headers"] = {**(answer.get("headers") or {}),
+                             **{name: values[turn % len(values)] for name, values in each.items()}}
     if statuses := answer.get("statuses"):
         answer["status"] = statuses[turn % len(statuses)]
         step["word"] = str(answer["status"])

@@ -16,7 +16,7 @@ from proof_clients.sound import PROFILE, READ, TRANSIENT, WRITE, Failed, strictl
 def asked_s(headers):
     """What Retry-After asks for, in s: a number, or a date by the provider's own clock."""
     asked = headers.get("Retry-After", "")
-    if asked.isdigit():
+    if asked.isascii() and asked.isdigit():
         return float(asked)
     until, now = (parsedate_tz(text) for text in (asked, headers.get("Date", "")))
     return max(0.0, mktime_tz(until) - mktime_tz(now)) + 0.02 if until and now else 0.0

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
+import socket
+import time
+import zlib
+from types import SimpleNamespace
 
 import requests
 from requests.adapters import HTTPAdapter
+from tenacity import wait_exponential_jitter
 from urllib3.util import Retry
 
 from galeproof import read
@@ -15,6 +22,8 @@ from proof_clients.sound import PROFILE, READ, Failed, Sound
 JITTERED = {**PROFILE, "deadline_s": 4.0,
             "backoff": {"base_s": 0.3, "factor": 2, "cap_s": 2.0, "jitter": "full"}}
 
+OBJECTS = itertools.count()
+
 # -- JIT001 ------------------------------------------------------------------------------------------
 
 
@@ -22,7 +31,7 @@ class Delays(Sound):
     """Trap: full jitter over 0.3 s and 0.6 s."""
 
     PROFILE = JITTERED
-    INVARIANTS = ("JIT001",)
+    INVARIANTS = ("JIT001", "JIT002", "JIT004", "JIT005")
     deadline_s = 4.0
 
     def wait_s(self, attempt, response):
@@ -39,12 +48,16 @@ class Delays(Sound):
 class EqualJitter(Delays):
     """Trap: half fixed, half drawn."""
 
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
+
     def drawn(self, ceiling):
         return ceiling / 2 + random.uniform(0, ceiling / 2)
 
 
 class OpenAiStyle(Delays):
     """Trap: 75 to 100 % of the delay, as openai's client draws."""
+
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
 
     def drawn(self, ceiling):
         return ceiling * (1 - 0.25 * random.random())
@@ -53,12 +66,16 @@ class OpenAiStyle(Delays):
 class GrpcStyle(Delays):
     """Trap: 20 % either way, as gRFC A6 says."""
 
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
+
     def drawn(self, ceiling):
         return ceiling * random.uniform(0.8, 1.2)
 
 
 class TenPercent(Delays):
     """Trap: 10 % either way, the narrowest that is jitter."""
+
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
 
     def drawn(self, ceiling):
         return ceiling * random.uniform(0.9, 1.1)
@@ -67,7 +84,8 @@ class TenPercent(Delays):
 class FixedExponential(Delays):
     """sleep(0.3 * 2 ** n)."""
 
-    EXPECT = frozenset({"JIT001"})
+    INVARIANTS = ("JIT001", "JIT002")
+    EXPECT = frozenset({"JIT001", "JIT002"})
 
     def drawn(self, ceiling):
         return ceiling
@@ -103,7 +121,7 @@ class FixedOnRequests(SoundOnRequests):
     """sleep(0.3 * 2 ** n), on requests."""
 
     PROFILE = JITTERED
-    INVARIANTS, EXPECT = ("JIT001",), frozenset({"JIT001"})
+    INVARIANTS, EXPECT = ("JIT001", "JIT002"), frozenset({"JIT001", "JIT002"})
     deadline_s = 4.0
     wait_s = Delays.wait_s
 
@@ -143,3 +161,142 @@ class Urllib3Jittered(Urllib3Fixed):
 
     EXPECT = frozenset()
     JITTER = 0.3
+
+
+# -- JIT002 ------------------------------------------------------------------------------------------
+
+class StripeStyle(Delays):
+    """max(base, base * U(0.5, 1)) is base; only from the second retry on is anything drawn."""
+
+    INVARIANTS, EXPECT = ("JIT001", "JIT002"), frozenset({"JIT002"})
+
+    def delay_s(self, attempt):
+        return max(0.3, 0.3 * 2 ** (attempt - 1) * random.uniform(0.5, 1))
+
+
+class StripeStyleOnRequests(SoundOnRequests):
+    """The same on requests."""
+
+    PROFILE = JITTERED
+    INVARIANTS, EXPECT = ("JIT002",), frozenset({"JIT002"})
+    deadline_s = 4.0
+    wait_s, delay_s = Delays.wait_s, StripeStyle.delay_s
+
+
+# -- JIT003 ------------------------------------------------------------------------------------------
+
+class CappedFull(Delays):
+    """Trap: full jitter up to the cap: U(0, cap)."""
+
+    PROFILE = {**JITTERED, "max_attempts": 4,
+               "backoff": {"base_s": 0.2, "factor": 2, "cap_s": 0.4, "jitter": "full"}}
+    INVARIANTS = ("JIT002", "JIT003", "JIT005", "RTY005")
+    attempts = 4
+
+    def delay_s(self, attempt):
+        return random.uniform(0, min(0.4, 0.2 * 2 ** (attempt - 1)))
+
+
+class SumIsCut(CappedFull):
+    """min(cap, 2 ** n + jitter): what is cut off is the jitter."""
+
+    INVARIANTS, EXPECT = ("JIT001", "JIT003"), frozenset({"JIT003"})
+
+    def delay_s(self, attempt):
+        return min(0.4, 0.2 * 2 ** (attempt - 1) + random.uniform(0, 0.15))
+
+
+class TenacityAtTheCap(CappedFull):
+    """tenacity's wait_exponential_jitter itself."""
+
+    INVARIANTS, EXPECT = ("JIT003",), frozenset({"JIT003"})
+    wait = staticmethod(wait_exponential_jitter(initial=0.2, max=0.4, jitter=0.15))
+
+    def delay_s(self, attempt):
+        return self.wait(SimpleNamespace(attempt_number=attempt))
+
+
+class Urllib3AtTheCap(Urllib3Fixed):
+    """urllib3's backoff_jitter itself, with a small backoff_max."""
+
+    PROFILE = {"max_attempts": 5, "retry_on": [503],
+               "backoff": {"base_s": 0.1, "factor": 2, "cap_s": 0.4, "jitter": 0.2}}
+    INVARIANTS, EXPECT = ("JIT003",), frozenset({"JIT003"})
+
+    def __init__(self, base_url, secrets):
+        super().__init__(base_url, secrets)
+        retry = Retry(4, backoff_factor=0.1, backoff_jitter=0.1, backoff_max=0.4, status_forcelist=[503],
+                      raise_on_status=False)
+        self.http.mount("http://", HTTPAdapter(max_retries=retry, pool_maxsize=100))
+
+
+# -- JIT004 ------------------------------------------------------------------------------------------
+
+class SeededProcess(Delays):
+    """random.seed(42) where the process starts."""
+
+    INVARIANTS, EXPECT = ("JIT004",), frozenset({"JIT004"})
+
+    def __init__(self, base_url, secrets):
+        super().__init__(base_url, secrets)
+        self.rng = random.Random(self.seed())
+
+    def seed(self):
+        return 42
+
+    def drawn(self, ceiling):
+        return self.rng.uniform(0, ceiling)
+
+
+class SeededByTheClock(SeededProcess):
+    """Seeded by the minute in which it starts, as a fleet does in one."""
+
+    def seed(self):
+        return int(time.time() // 600)
+
+
+class InheritedState(SeededProcess):
+    """Every worker goes on with the state of the generator that its parent had before the fork."""
+
+    def __init__(self, base_url, secrets):
+        super().__init__(base_url, secrets)
+        parent = random.Random(1)
+        parent.random()
+        self.rng = random.Random()
+        self.rng.setstate(parent.getstate())
+
+
+class SeededOnRequests(SoundOnRequests):
+    """random.seed(42), on requests."""
+
+    PROFILE = JITTERED
+    INVARIANTS, EXPECT = ("JIT004",), frozenset({"JIT004"})
+    deadline_s = 4.0
+    wait_s, delay_s = Delays.wait_s, Delays.delay_s
+
+    def __init__(self, base_url, secrets):
+        super().__init__(base_url, secrets)
+        self.rng = random.Random(42)
+
+    drawn = SeededProcess.drawn
+
+
+class KeyedByInstance(SeededProcess):
+    """Trap: no chance at all, but a sequence that host, process and object choose."""
+
+    EXPECT = frozenset()
+
+    def seed(self):
+        return zlib.crc32(f"{socket.gethostname()}/{os.getpid()}/{next(OBJECTS)}".encode())
+
+
+# -- JIT005 ------------------------------------------------------------------------------------------
+
+class OnePercent(FixedExponential):
+    """1 % either way: no jitter to speak of, and JIT005 notes how narrow it is."""
+
+    INVARIANTS = ("JIT001", "JIT002", "JIT005")
+    NOTES = {"JIT005": "full jitter is recommended"}
+
+    def drawn(self, ceiling):
+        return ceiling * random.uniform(0.99, 1.01)

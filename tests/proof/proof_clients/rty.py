@@ -122,9 +122,9 @@ class LeavesBusyToTheCaller(Sound):
 # -- RTY002 ------------------------------------------------------------------------------------------
 
 class RetriesEveryError(Sound):
-    """except Exception: retry."""
+    """except Exception: retry, a refused key included."""
 
-    INVARIANTS, EXPECT = ("RTY002",), frozenset({"RTY002"})
+    INVARIANTS, EXPECT = ("RTY002",), frozenset({"IDM008", "RTY002"})
 
     def send(self, *args):
         response = super().send(*args)

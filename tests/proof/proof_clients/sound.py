@@ -90,7 +90,8 @@ class Sound:
     PROFILE = PROFILE
     INVARIANTS = ("TMO001", "TMO002", "TMO003", "TMO004", "TMO006", "TMO008", "RTY001", "RTY002", "RTY003",
                   "RTY004", "RTY006", "RTY007", "RAF001", "IDM001", "IDM002", "SEC001",
-                  "JIT001", "RAF002", "RAF004", "IDM003", "IDM004", "IDM005", "IDM007", "SEC002", "SEC004")
+                  "JIT001", "RAF002", "RAF003", "RAF004", "IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM008",
+                  "IDM009", "SEC002", "SEC004")
     EXPECT: frozenset[str] = frozenset()
     MAY: dict[str, str] = {}
     attempts, timeout_s, deadline_s = 3, 0.4, 2.5
@@ -138,7 +139,7 @@ class Sound:
 
     def asked_s(self, response):
         value = response.headers.get("Retry-After", "")
-        return float(value) if value.isdigit() else self.until_s(value, response)
+        return float(value) if value.isascii() and value.isdigit() else self.until_s(value, response)
 
     def until_s(self, date, response):
         parsed = parsedate_tz(date)
@@ -168,6 +169,9 @@ class Sound:
         return self.http.request(method, self.base + path, json=body, headers=headers,
                                  timeout=self.attempt_timeout(until), follow_redirects=True)
 
+    def transient(self):
+        return TRANSIENT
+
     def retryable(self, method, error):
         return self.retries_resets
 
@@ -191,7 +195,7 @@ class Sound:
                 why, lost = type(error).__name__, True
             if lost:  # outside the except block: the library's error would be the context of ours
                 return self.give_up(why)
-            if response is not None and response.status_code not in TRANSIENT:
+            if response is not None and response.status_code not in self.transient():
                 return self.result(response)
             if attempt >= self.attempts:
                 return self.end(why or response.status_code, response)

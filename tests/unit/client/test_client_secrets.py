@@ -192,6 +192,12 @@ def test_the_policy_is_a_profile(bench: Any) -> None:
         "retry_after_max_s": 5.0,
         "idempotency_key": "Idempotency-Key",
         "correlation_id": "X-Request-Id",
+        "deadline_header": "X-Deadline-Ms",
+        "rate_limit_fields": True,
+        "retry_budget": True,
+        "breaker": {"calls": 200, "reset_s": 5.5, "probes": 3},
+        "throttle": {"window_s": 30.0},
+        "bulkhead": {"limit": 100, "per_route": 80},
     }
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from galeproof.invariants._case import Case
 from galeproof.model.exchange import Exchange, Operation
 
-__all__ = ["ENOUGH", "IMMEDIATE_S", "Delays", "Noise", "delays_of", "noise_of", "spread95"]
+__all__ = ["ENOUGH", "IMMEDIATE_S", "Delays", "Noise", "delays_of", "noise_of", "quantile", "refused",
+           "spread95"]
 
 ENOUGH = 20
 IMMEDIATE_S = 0.005
@@ -60,7 +61,7 @@ class Delays:
     @property
     def width_s(self) -> float:
         """W: from q10 to q90."""
-        return _quantile(self.values, 0.9) - _quantile(self.values, 0.1)
+        return quantile(self.values, 0.9) - quantile(self.values, 0.1)
 
     def share(self, window_s: float) -> float:
         """S: the largest share inside any window of that length."""
@@ -72,7 +73,8 @@ class Delays:
         return most / len(self.values)
 
 
-def _quantile(ordered: Sequence[float], q: float) -> float:
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """Return a quantile of ascending values."""
     at = q * (len(ordered) - 1)
     low = math.floor(at)
     high = min(low + 1, len(ordered) - 1)
@@ -91,9 +93,13 @@ def spread95(values: Sequence[float]) -> float:
 def noise_of(case: Case) -> Noise:
     """Measure this run's noise: the world's own heartbeat, a client whose delay is fixed; and the
     time from a call to its first byte, of the operations that were retried."""
+    return case.once("jitter noise", lambda: _noise(case))
+
+
+def _noise(case: Case) -> Noise:
     beat = float(case.history.header.get("lag_p99_ms") or 0.0) / 1000
     calls = [(o.attempts[0].start_lo_ns - o.start.lo_ns) / 1e9
-             for o in case.sound() if len(_refused(o)) and o.attempts[0].x is not None]
+             for o in case.sound() if len(refused(o)) and o.attempts[0].x is not None]
     spread = max(beat, spread95(calls))
     return Noise(spread, max(_FLOOR_S, 1.5 * spread))
 
@@ -105,10 +111,14 @@ def delays_of(case: Case, noise: Noise) -> list[Delays]:
         case: What is judged.
         noise: A stamp made in a lag longer than its window is left out.
     """
+    return case.once("delays", lambda: _delays(case, noise))
+
+
+def _delays(case: Case, noise: Noise) -> list[Delays]:
     lags = _long_lags(case, noise.tau_s)
     groups: dict[tuple[str, int, int], list[list[tuple[Exchange, Exchange]]]] = {}
     for operation in case.sound():
-        pairs = _refused(operation)
+        pairs = refused(operation)
         if pairs:
             instance = int(operation.start.data.get("instance") or 1)
             key = (operation.name, instance, pairs[0][0].status or 0)
@@ -128,8 +138,8 @@ def delays_of(case: Case, noise: Noise) -> list[Delays]:
     return found
 
 
-def _refused(operation: Operation) -> list[tuple[Exchange, Exchange]]:
-    """The leading attempts that one and the same busy status answered, each with its successor.
+def refused(operation: Operation) -> list[tuple[Exchange, Exchange]]:
+    """Return the leading attempts that one and the same busy status answered, each with its successor.
 
     Delays after different failures, or under a Retry-After, may follow different rules.
     """

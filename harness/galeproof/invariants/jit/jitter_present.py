@@ -7,22 +7,13 @@ from typing import Any
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.jit._delays import (
-    ENOUGH,
-    IMMEDIATE_S,
-    Delays,
-    Noise,
-    delays_of,
-    noise_of,
-)
-from galeproof.model import Finding, Outcome, Verdict
+from galeproof.invariants.jit._delays import ENOUGH, Delays, Noise, delays_of, noise_of
+from galeproof.invariants.jit._shape import NARROW, at_cap, finding, immediate_s, narrow, wide
+from galeproof.model import Outcome, Verdict
 
 __all__ = ["JIT001"]
 
 _TELL = Teller("JIT001", "jitter-present", "major", "share")
-_NARROW, _WIDE = 0.8, 0.6
-_MEND = ("draw every delay anew: delay = random() * min(cap, base * 2 ** n) (urllib3: "
-         "Retry(backoff_jitter=...); tenacity: wait_random_exponential)")
 
 
 def check(case: Case) -> Verdict:
@@ -69,58 +60,31 @@ def check(case: Case) -> Verdict:
 
 def _group(case: Case, delays: list[Delays], noise: Noise) -> Verdict:
     """Judge the delays of one operation's policy."""
-    waits = [d for d in delays if d.median_s >= _immediate_s(case)]
+    waits = [d for d in delays if d.median_s >= immediate_s(case)]
     if not waits:
         return _TELL.unknown(case, "not_exercised", "every retry is immediate (RTY006)")
-    below = [d for d in waits if not _at_cap(case, d, delays)] or waits
-    narrow = [d for d in below if d.share(noise.tau_s) >= _NARROW
-              and noise.tau_s <= 0.05 * d.median_s]
-    wide = [d for d in below if d.share(noise.tau_s) <= _WIDE
-            and d.width_s >= max(0.1 * d.median_s, 3 * noise.spread_s)]
+    below = [d for d in waits if not at_cap(case, d, delays)] or waits
+    alike = [d for d in below if narrow(d, noise)]
+    drawn = [d for d in below if wide(d, noise)]
     batches = {d.batch for d in below}
-    figures: dict[str, Any] = {"limit": _NARROW, "witnesses": sum(
+    figures: dict[str, Any] = {"limit": NARROW, "witnesses": sum(
         max(len(d.values) for d in below if d.batch == batch) for batch in batches)}
-    if any(_all_of(b, below, narrow) for b in batches) and not wide:
-        worst = max(narrow, key=lambda d: d.share(noise.tau_s))
-        return _TELL.failed(case, [_finding(d, noise) for d in narrow],
+    if any(_all_of(b, below, alike) for b in batches) and not drawn:
+        worst = max(alike, key=lambda d: d.share(noise.tau_s))
+        return _TELL.failed(case, [finding(d, noise) for d in alike],
                             observed=round(worst.share(noise.tau_s), 2), **figures)
-    most = round(max(d.share(noise.tau_s) for d in (wide or below)), 2)
-    if len(wide) >= 2:
-        fixed = sorted({d.index for d in narrow})
+    most = round(max(d.share(noise.tau_s) for d in (drawn or below)), 2)
+    if len(drawn) >= 2:
+        fixed = sorted({d.index for d in alike})
         note = f"retry {', '.join(map(str, fixed))} is not randomised" if fixed else ""
         return _TELL.passed(case, observed=most, note=note, **figures)
     return _TELL.unknown(
         case, "noise", f"delays of {min(d.median_s for d in below):.3f} s and a window of "
-        f"{1000 * noise.tau_s:.0f} ms do not tell", observed=most, limit=_NARROW)
+        f"{1000 * noise.tau_s:.0f} ms do not tell", observed=most, limit=NARROW)
 
 
-def _all_of(batch: int, below: list[Delays], narrow: list[Delays]) -> bool:
-    return all(d in narrow for d in below if d.batch == batch)
-
-
-def _immediate_s(case: Case) -> float:
-    base = case.profile.backoff.base_s if case.profile.backoff else 0.0
-    return max(IMMEDIATE_S, 0.02 * base)
-
-
-def _at_cap(case: Case, delays: Delays, all_delays: list[Delays]) -> bool:
-    """Whether the backoff no longer grows: declared so, or seen to be so."""
-    backoff = case.profile.backoff
-    if backoff is not None:
-        return bool(backoff.base_s * backoff.factor ** min(delays.index - 1, 64) >= backoff.cap_s)
-    before = next((d for d in all_delays if (d.batch, d.index) == (delays.batch, delays.index - 1)),
-                  None)
-    return before is not None and before.median_s >= _immediate_s(case) and (
-        abs(delays.median_s - before.median_s) <= 0.05 * delays.median_s)
-
-
-def _finding(delays: Delays, noise: Noise) -> Finding:
-    share = delays.share(noise.tau_s)
-    return Finding(
-        None, delays.evidence,
-        f"{delays.group[0]}, retry {delays.index}: {round(share * len(delays.values))} of "
-        f"{len(delays.values)} delays within {1000 * noise.tau_s:.0f} ms, around "
-        f"{delays.median_s:.3f} s", _MEND)
+def _all_of(batch: int, below: list[Delays], alike: list[Delays]) -> bool:
+    return all(d in alike for d in below if d.batch == batch)
 
 
 JIT001 = Invariant("JIT001", "jitter-present", "JIT", "major", check)

@@ -6,7 +6,9 @@ import calendar
 import re
 from email.utils import parsedate_tz
 
-__all__ = ["FORMS", "http_date"]
+__all__ = ["AGES_S", "FORMS", "http_date"]
+
+AGES_S = 1e9  # what is further ahead is no date to wait for, but a slip (RAF003)
 
 _DAY, _MONTH, _TIME = "[A-Z][a-z]{2}", "[A-Z][a-z]{2}", r"\d\d:\d\d:\d\d"
 FORMS = {

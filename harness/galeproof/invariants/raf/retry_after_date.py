@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.raf._date import http_date
+from galeproof.invariants.raf._date import AGES_S, http_date
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
 
@@ -121,6 +121,8 @@ def _asked(case: Case, attempt: Exchange) -> _Asked | None:
     wanted = until[1] - now
     if said and abs(said[1] - now) > _SKEWED_S:
         wanted = min(wanted, until[1] - said[1])
+    if wanted > AGES_S:
+        return None
     return _Asked(until[0], wanted)
 
 

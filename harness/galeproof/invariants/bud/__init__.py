@@ -1,0 +1,3 @@
+"""BUD: amplification, throttling, isolation."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""CBK: circuit breakers, judged from the wire."""
+
+__all__: list[str] = []
