@@ -128,6 +128,17 @@ def shrink(
 
 
 @app.command()
+def baseline(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    reason: Annotated[str, typer.Option(help="Why these findings are lived with.")],
+) -> None:
+    """Accept today's findings, with a reason; new ones fail."""
+    from galeproof.cli.running import baseline_command
+
+    raise typer.Exit(baseline_command(run_folder, reason))
+
+
+@app.command()
 def invariants(as_json: Json = False) -> None:
     """List the invariants that are built."""
     rows: list[dict[str, Any]] = [

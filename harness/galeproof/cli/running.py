@@ -32,13 +32,14 @@ from galeproof.runner import (
     run_catalogue,
     subject_again,
 )
+from galeproof.runner.baseline import baseline_text
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config, weighed
 from galeproof.runner.firing import unmet
 from galeproof.runner.judging import QUIET_LAG_MS, demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
-__all__ = ["judge_command", "replay_command", "report_command", "run_command"]
+__all__ = ["baseline_command", "judge_command", "replay_command", "report_command", "run_command"]
 
 
 def choose(what: Sequence[str]) -> tuple[list[Scenario], frozenset[str] | None]:
@@ -115,8 +116,8 @@ def judge_command(path: Path, as_json: bool) -> int:
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise HistoryError(f"{path}: the history lacks what it must have "
                            f"({type(error).__name__}: {error})") from None
-    code = exit_code(verdicts, fail_on=facts["fail_on"],
-                     expected=demanded(runs, verdicts),
+    code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
+                     fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
     if facts.get("interrupted"):
         code = 130
@@ -129,7 +130,8 @@ def report_command(path: Path, output: Path | None, form: str = "html", quiet: b
     facts, runs, _ = read_run(path)
     verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
                        facts.get("severity") or {})
-    code = exit_code(verdicts, fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
+    code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
+                     fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
                      invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
     if form == "html":
         text = html_page(
@@ -158,6 +160,20 @@ def _written(place: Path, text: str, quiet: bool) -> int:
         raise UsageError(f"--output {place}: {error.strerror or error}") from None
     if not quiet:
         print(place)
+    return 0
+
+
+def baseline_command(path: Path, reason: str) -> int:
+    """Accept what a kept run found, into the baseline of the settings."""
+    config = load_config(Path.cwd())
+    if config.baseline is None:
+        raise UsageError(f'{config.source}: name a file first: baseline = "galeproof-baseline.toml"')
+    facts, runs, _ = read_run(path)
+    verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
+                       facts.get("severity") or {})
+    text = baseline_text(config.accepted(), verdicts, str(facts["subject"]), reason)
+    config.baseline.write_text(text, "utf-8")
+    print(f"wrote {config.baseline}: {text.count('[[accepted]]')} findings are accepted")
     return 0
 
 
@@ -207,8 +223,12 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
               "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped} | dict(spared)}
     folder.write("run.json", facts)
     verdicts = weighed(result.verdicts, config.severity)
-    code = exit_code(verdicts, fail_on=config.fail_on, expected=result.expected(),
-                     invalid=bool(result.invalid), fault=bool(result.fault))
+    accepted = config.accepted()
+    lived_with = [v for v in verdicts if accepted.accepts(v, subject.name)]
+    facts["accepted"] = sorted(v.code for v in lived_with)
+    folder.write("run.json", facts)
+    code = exit_code([v for v in verdicts if v not in lived_with], fail_on=config.fail_on,
+                     expected=result.expected(), invalid=bool(result.invalid), fault=bool(result.fault))
     document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
     (folder.path / "report.html").write_text(
@@ -219,6 +239,10 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     if not as_json:
         for name, why in facts["not_applicable"].items():
             print(f"not run  {name}: {why}")
+        for verdict in lived_with:
+            print(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})")
+        for entry in accepted.stale(verdicts, subject.name):
+            print(f"note     {entry.code} holds now: take it out of {config.baseline}")
         _closing(result, code, folder.path)
     return code
 

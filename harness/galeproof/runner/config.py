@@ -13,6 +13,7 @@ from galeproof.errors import UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.model import Outcome, Profile, Verdict, parse_profile
 from galeproof.model.verdict import SEVERITIES
+from galeproof.runner.baseline import Baseline, read_baseline
 from galeproof.runner.subjects import Subject, subject_of
 
 __all__ = ["Config", "load_config", "weighed"]
@@ -33,6 +34,13 @@ class Config:
     ignore: tuple[str, ...] = ()
     severity: Mapping[str, str] = field(default_factory=dict)
     subjects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    baseline: Path | None = None
+
+    def accepted(self) -> Baseline:
+        """Read the baseline; an empty one where none is set, or its file is not there yet."""
+        if self.baseline is None or not self.baseline.exists():
+            return Baseline()
+        return read_baseline(self.baseline)
 
     def codes(self) -> frozenset[str]:
         """Return the invariants that the project wants judged: selected, and not ignored."""
@@ -145,8 +153,9 @@ def _known(table: Mapping[str, Any], allowed: frozenset[str], where: str) -> Non
 def _config(table: Mapping[str, Any], source: str) -> Config:
     where = f"{source}: tool.galeproof"
     _known(table, _KEYS, where)
-    if "baseline" in table:
-        raise UsageError(f"{where}.baseline: not built yet")
+    given = table.get("baseline")
+    if given is not None and not isinstance(given, str):
+        raise UsageError(f"{where}.baseline: expected the path of a file")
     strict = table.get("strict", False)
     if not isinstance(strict, bool):
         raise UsageError(f"{where}.strict: {strict!r}; allowed: true, false")
@@ -164,7 +173,7 @@ def _config(table: Mapping[str, Any], source: str) -> Config:
             raise UsageError(f'{where}.subjects.{name}.python: expected "module:attribute"')
     return Config(source, _severity(table.get("fail_on", "major"), f"{where}.fail_on"), strict,
                   _prefixes(table, "select", source), _prefixes(table, "ignore", source),
-                  dict(severity), subjects)
+                  dict(severity), subjects, Path(given) if given is not None else None)
 
 
 def _severity(value: Any, where: str) -> str:

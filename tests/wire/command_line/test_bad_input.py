@@ -89,7 +89,7 @@ def test_a_bad_word_is_one_clear_error(gale, words, told):
     ("strict = 'false'\n", "tool.galeproof.strict: 'false'; allowed: true, false"),
     ("severity = {RTY001 = 'banana'}\n", "severity.RTY001: 'banana'; allowed: minor"),
     ("severity = {RTY9 = 'minor'}\n", "severity.RTY9: no such invariant"),
-    ("baseline = 'x'\n", "tool.galeproof.baseline: not built yet"),
+    ("baseline = 3\n", "tool.galeproof.baseline: expected the path of a file"),
     ("[subjects.b]\npython = 'x:y'\nprofile = {deadline_s = inf}\n", "deadline_s"),
     ("[subjects.b]\npython = 'x:y'\nprofile = {retry_on = [99999]}\n", "retry_on"),
     ("[subjects.b]\npython = 'x:y'\nprofile = {idempotency_key = 'boddy:x y'}\n", "idempotency_key"),
