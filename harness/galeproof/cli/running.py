@@ -243,7 +243,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
             print(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})")
         for entry in accepted.stale(verdicts, subject.name):
             print(f"note     {entry.code} holds now: take it out of {config.baseline}")
-        _closing(result, code, folder.path)
+        _closing(result, code, folder.path, len(lived_with))
     return code
 
 
@@ -296,7 +296,7 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
         print(line)
 
 
-def _closing(result: CatalogueResult, code: int, path: Path) -> None:
+def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> None:
     for judged in result.judged:
         if text := unmet(judged.history):
             print(f"note     {judged.history.header['scenario']}: {text}")
@@ -308,6 +308,8 @@ def _closing(result: CatalogueResult, code: int, path: Path) -> None:
                 print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
                 print("\n".join(wire_lines(judged.history, shown)))
     holds = "every exercised invariant holds" if result.judged else "nothing was run"
+    if accepted:
+        holds = f"{accepted} accepted findings, nothing new"
     words = {0: holds, 1: "findings", 3: f"INVALID: {result.invalid}",
              4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
