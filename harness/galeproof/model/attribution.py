@@ -180,6 +180,8 @@ def _take(exchange: Exchange, event: Event) -> None:
             exchange.value = data.get("value")
         case "effect":
             exchange.effects.append(str(data["effect"]))
+        case "mismatch":
+            exchange.mismatch = str(data["what"])
         case "fault_unplanned":
             exchange.unplanned = str(data["what"])
         case "opaque":

@@ -54,6 +54,7 @@ class Exchange:
     value: str | None = None
     effects: list[str] = field(default_factory=list)
     unplanned: str | None = None
+    mismatch: str | None = None
     opaque: bool = False
     evidence: list[int] = field(default_factory=list)
 
