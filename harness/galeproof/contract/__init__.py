@@ -1,7 +1,7 @@
 """Pact contracts: one mock server per interaction, pact files, guarded verification.
 
-It needs the extra `pact`, which is imported when first used. It imports `errors` of galeproof and
-nothing else, and knows nothing of taps, lanes and storms.
+It needs the extra `pact`, which is imported when first used. It imports `errors` and `kernel` of galeproof,
+and knows nothing of taps, lanes and storms.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ from galeproof.contract.interaction import (
     Request,
     Response,
     State,
+    check_definition,
     check_interactions,
+    example,
+    same_contract,
 )
 from galeproof.contract.library import load_pact
 from galeproof.contract.mock import Fragment, MockProvider, serve
-from galeproof.contract.pactfile import PactFile, pact_name, read_pact, render_pact, write_pact
+from galeproof.contract.pactfile import (
+    PactFile,
+    merge_documents,
+    pact_name,
+    read_pact,
+    render_pact,
+    write_pact,
+)
 from galeproof.contract.secrets import PLACEHOLDER, find_secrets
 from galeproof.contract.verify import InteractionResult, verify_provider
+from galeproof.contract.witness import Witness, strange
 
 __all__ = [
     "PLACEHOLDER",
@@ -32,14 +43,20 @@ __all__ = [
     "Request",
     "Response",
     "State",
+    "Witness",
+    "check_definition",
     "check_interactions",
+    "example",
     "find_secrets",
     "load_pact",
+    "merge_documents",
     "pact_name",
     "read_pact",
     "render_pact",
     "run_baseline",
+    "same_contract",
     "serve",
+    "strange",
     "verify_provider",
     "write_pact",
 ]

@@ -18,7 +18,7 @@ from galeproof.contract.interaction import check_interactions, check_keys
 from galeproof.contract.mock import Fragment
 from galeproof.contract.secrets import find_secrets
 
-__all__ = ["PactFile", "pact_name", "read_pact", "render_pact", "write_pact"]
+__all__ = ["PactFile", "merge_documents", "pact_name", "read_pact", "render_pact", "write_pact"]
 
 _SPECIFICATION = "4.0"
 _KIND = "Synchronous/HTTP"
@@ -49,6 +49,51 @@ def pact_name(consumer: str, provider: str) -> str:
     return f"{consumer}-{provider}.json"
 
 
+def merge_documents(
+    parts: Iterable[Mapping[str, Any]], folder: Path, *, whole: bool, secrets: Iterable[str] = ()
+) -> dict[Path, str]:
+    """Merge what many tests saw matched into one pact a consumer and provider.
+
+    Args:
+        parts: Objects `{"consumer", "provider", "interactions"}`, names and Pact's own JSON.
+        folder: Where the files would be.
+        whole: Whether everything ran; otherwise a file that has more is not replaced.
+        secrets: Strings that must not occur.
+
+    Returns:
+        The text of each file; the same parts in any order give the same bytes.
+
+    Raises:
+        ContractError: Two parts say different things of one interaction, a secret would be written, or
+            an interaction of the old file would be lost by a run of some paths only.
+    """
+    found: dict[tuple[str, str], dict[Any, Mapping[str, Any]]] = {}
+    for part in parts:
+        items = found.setdefault((part["consumer"], part["provider"]), {})
+        for item in part["interactions"]:
+            known = items.setdefault(_key(item), item)
+            if known != item:
+                raise ContractError(
+                    f"{part['consumer']} -> {part['provider']}: two tests say different things of "
+                    f"interaction {item['description']!r} in states {list(_key(item)[1])}")
+    files = {}
+    for (consumer, provider), items in sorted(found.items()):
+        ordered = [items[key] for key in sorted(items)]
+        path = folder / pact_name(consumer, provider)
+        if not whole and path.exists():
+            lost = {_key(item) for item in read_pact(path).interactions} - set(items)
+            if lost:
+                raise ContractError(f"{path}: has interaction {min(lost)[0]!r}, which did not run; run all "
+                                    "tests, without a path, to drop it")
+        files[path] = _rendered(consumer, provider, ordered, secrets)
+    return files
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return `Interaction.key` of an interaction of a file."""
+    return item["description"], tuple(sorted(s["name"] for s in item.get("providerStates", ())))
+
+
 def render_pact(fragments: Sequence[Fragment], secrets: Iterable[str] = ()) -> str:
     """Merge fragments into one pact; the same fragments in any order give the same bytes.
 
@@ -65,10 +110,17 @@ def render_pact(fragments: Sequence[Fragment], secrets: Iterable[str] = ()) -> s
     check_interactions([fragment.interaction for fragment in fragments])
     ordered = sorted(fragments, key=lambda fragment: fragment.interaction.key)
     first = ordered[0].interaction
+    items = [one for item in ordered for one in item.document["interactions"]]
+    return _rendered(first.consumer, first.provider, items, secrets)
+
+
+def _rendered(
+    consumer: str, provider: str, items: Sequence[Mapping[str, Any]], secrets: Iterable[str]
+) -> str:
     document = {
-        "consumer": {"name": first.consumer},
-        "provider": {"name": first.provider},
-        "interactions": [one for item in ordered for one in item.document["interactions"]],
+        "consumer": {"name": consumer},
+        "provider": {"name": provider},
+        "interactions": items,
         # pact-python adds its own versions here, which would change the file at every update
         "metadata": {"pactSpecification": {"version": _SPECIFICATION}},
     }
@@ -127,13 +179,7 @@ def read_pact(path: Path) -> PactFile:
     if not isinstance(listed, list) or not listed:
         raise ContractError(f"{path}: no interactions, so nothing would be verified")
     found = tuple(_interaction(item, f"{path}: interaction {n}") for n, item in enumerate(listed))
-    check_keys(
-        (
-            (item["description"], tuple(sorted(s["name"] for s in item.get("providerStates", ()))))
-            for item in found
-        ),
-        str(path),
-    )
+    check_keys(map(_key, found), str(path))
     consumer = _name(top.get("consumer"), f"{path}: consumer")
     provider = _name(top.get("provider"), f"{path}: provider")
     return PactFile(path, consumer, provider, found, top)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from galeproof.contract.errors import ContractError
 from galeproof.contract.library import load_pact
 from galeproof.contract.pactfile import PactFile, read_pact
-from galeproof.contract.witness import Witness, expected_request
+from galeproof.contract.witness import Witness, asked, expected_request
 
 __all__ = ["InteractionResult", "verify_provider"]
 
@@ -183,7 +183,7 @@ def _judge(
         reasons.append("the verifier does not report success")
     if witness.unreachable:
         reasons.insert(0, f"the provider cannot be reached: {witness.unreachable}")
-    expected, seen_there = expected_request(item, url), witness.seen()
+    expected, seen_there = expected_request(item, url), [asked(one) for one in witness.exchanges()]
     if not reasons and seen_there != [expected]:
         reasons.append(f"the provider saw {seen_there}, not this one request: {expected}")
     return InteractionResult(

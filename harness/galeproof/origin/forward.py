@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
 from galeproof.kernel.wire import head_end, parse_head, response_body
@@ -11,7 +11,7 @@ from galeproof.kernel.wire import head_end, parse_head, response_body
 __all__ = ["forward", "relabelled", "with_header"]
 
 
-async def forward(upstream: str, raw_head: bytes, body: bytes, method: str) -> AsyncIterator[bytes]:
+async def forward(upstream: str, raw_head: bytes, body: bytes, method: str) -> AsyncGenerator[bytes, None]:
     """Ask the upstream the same bytes, and yield its answer's bytes unchanged.
 
     Args:

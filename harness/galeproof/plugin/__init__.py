@@ -32,12 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--galeproof-effort", choices=("quick", "ci", "nightly"), default="quick",
                     help="how much the harness checks itself")
     group.addoption("--galeproof-scenario", action="append", default=[],
-                    help="only these scenarios")
+                    help="only these scenarios; contract tests run again under each of them")
+    group.addoption("--galeproof-pacts", metavar="FOLDER", default="pacts",
+                    help="where the pact of a whole, green run is written")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers, and settle the seed: the controller draws it, workers are given it."""
     config.addinivalue_line("markers", "scenario(*names): run this test in these scenarios")
+    config.addinivalue_line("markers", "contract(*storms): gale.contract: calm air, then each storm")
     config.addinivalue_line("markers", "profile(**promises): what the subject promises")
     config.addinivalue_line("markers", "expect_unknown(*codes): these may end UNKNOWN")
     given = getattr(config, "workerinput", {}).get("galeproof_seed")
@@ -56,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         seed = secrets.randbelow(2**31)
     config.stash[_seed_key] = seed
+    from galeproof.plugin.pacts import Pacts
+
+    config.pluginmanager.register(Pacts(config), "galeproof-pacts")
 
 
 def _kept(path: Path) -> dict[str, Any]:
@@ -113,7 +119,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item a scenario of ``@pytest.mark.scenario``."""
+    """Make one item a scenario of ``@pytest.mark.scenario``, and of a contract one in calm air too."""
+    contract = metafunc.definition.get_closest_marker("contract")
+    if contract and "gale" in metafunc.fixturenames:
+        storms = metafunc.config.getoption("--galeproof-scenario") or contract.args
+        names: list[str | None] = [None, *storms]
+        metafunc.parametrize("gale", names, indirect=True, ids=["contract", *storms])
+        return
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker and "gale" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("--galeproof-scenario")
@@ -163,6 +175,10 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
         yield made
     finally:
         made.close()
+    if made.contracts and scenario is None:
+        from galeproof.plugin.pacts import keep
+
+        keep(request.node, made.fragments)
 
 
 @pytest.fixture
