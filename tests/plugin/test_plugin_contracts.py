@@ -242,7 +242,7 @@ def test_a_client_that_retries_a_mismatch_fails_both_verdicts(project):
     project.one(", no_body=True, again=(400, 429, 503)")
     result = project.run("-q", "--galeproof-scenario", "sequence.yaml")
     assert "contract FAIL" in said(result)
-    assert "RTY004" in said(result)
+    assert "RTY002" in said(result)
 
 
 def test_a_storm_that_never_came_is_no_evidence(project):

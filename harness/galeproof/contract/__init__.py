@@ -21,13 +21,12 @@ from galeproof.contract.interaction import (
 from galeproof.contract.library import load_pact
 from galeproof.contract.mock import Fragment, MockProvider, serve
 from galeproof.contract.pactfile import (
-    PactFile,
     merge_documents,
     pact_name,
-    read_pact,
     render_pact,
     write_pact,
 )
+from galeproof.contract.reading import PactFile, read_pact
 from galeproof.contract.secrets import PLACEHOLDER, find_secrets
 from galeproof.contract.verify import InteractionResult, verify_provider
 from galeproof.contract.witness import Witness, strange

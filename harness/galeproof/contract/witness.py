@@ -12,16 +12,16 @@ import socket
 import socketserver
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from galeproof.kernel.clock import pause
 from galeproof.kernel.wire import Opaque, head_end, parse_head, request_body, response_body
 
-__all__ = ["CALM", "SLOW", "Seen", "Weather", "Witness", "asked", "expected_request", "strange"]
+__all__ = ["CALM", "SLOW", "Seen", "Weather", "Witness", "asked", "strange"]
 
 _CHUNK = 65536
 _MOST = 4 << 20  # what is kept of one direction of a connection
@@ -137,21 +137,6 @@ def asked(seen: Seen) -> Asked:
     target = urlsplit(seen.target)
     query = parse_qsl(target.query, keep_blank_values=True)
     return seen.method, unquote(target.path), tuple(sorted(query))
-
-
-def expected_request(item: Mapping[str, Any], url: str) -> Asked:
-    """Return what the provider must see of an interaction, in the form of `asked`.
-
-    Args:
-        item: The interaction, as in the pact file.
-        url: The provider's base URL; its path comes first.
-    """
-    request = item["request"]
-    query = request.get("query") or {}
-    # an empty list and null both stand for a parameter without value, `?name`
-    pairs = ((name, str(v or "")) for name, values in query.items() for v in values or [""])
-    path = urlsplit(url).path.rstrip("/") + request["path"]
-    return request["method"].upper(), unquote(path), tuple(sorted(pairs))
 
 
 def strange(requests: Sequence[Seen], method: str) -> list[str]:

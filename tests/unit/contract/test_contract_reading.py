@@ -34,7 +34,7 @@ CHANGES: dict[str, Change] = {
     "no provider": lambda pact: pact.pop("provider"),
     "empty consumer": lambda pact: pact.update(consumer={"name": ""}),
     "twice the same": lambda pact: pact["interactions"].append(pact["interactions"][0]),
-    "another kind": lambda pact: pact["interactions"][0].update(type="Asynchronous/Messages"),
+    "another kind": lambda pact: pact["interactions"][0].update(type="Telepathy"),
     "unknown key": lambda pact: pact["interactions"][0].update(respons={}),
     "no method": lambda pact: pact["interactions"][0]["request"].pop("method"),
     "status too long": lambda pact: pact["interactions"][0]["response"].update(status=65736),
