@@ -16,7 +16,7 @@ from typing import Any
 
 from galeproof.contract.errors import ContractError
 from galeproof.contract.interaction import check_keys
-from galeproof.contract.rules import broken_examples
+from galeproof.contract.rules import broken_examples, exact_float
 
 __all__ = ["PactFile", "key_of", "parse_pact", "read_pact", "states_of"]
 
@@ -92,7 +92,7 @@ def parse_pact(text: str, path: Path) -> PactFile:
         ContractError: See `read_pact`.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(text, object_pairs_hook=_unique, parse_float=exact_float)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"{path}: no pact can be read: {error}") from None
     top = _mapping(document, f"{path}")

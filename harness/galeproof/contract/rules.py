@@ -12,9 +12,10 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["body_of", "broken_examples", "lax"]
+__all__ = ["body_of", "broken_examples", "exact_float", "lax"]
 
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]")
 _EXACT = 2**53  # from here on a double is not every integer
@@ -24,6 +25,9 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "decimal": lambda value: isinstance(value, float),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "null": lambda value: value is None,
+    # patterns for text, which the core holds against the text of any value
+    **dict.fromkeys(("date", "datetime", "include", "semver", "time", "timestamp"),
+                    lambda value: isinstance(value, str)),
 }
 Rule = Mapping[str, Any]
 
@@ -54,7 +58,11 @@ def broken_examples(part: Mapping[str, Any], version: int) -> list[str]:
         part: The request or response, as in the pact file.
         version: Of the specification.
     """
-    found = []
+    found = [f"header {name!r} has no value: nothing would be compared"
+             for name, value in (part.get("headers") or {}).items() if value in ([], None)]
+    if version >= 4 and isinstance(part.get("body"), Mapping) and not body_of(part, version)[0] and (
+            part["body"].get("content") not in (None, "")):
+        found.append("its body cannot be decoded")
     headers = {str(name).lower(): value for name, value in (part.get("headers") or {}).items()}
     for place, path, rule in _rules(part, version):
         if place == "header":
@@ -66,12 +74,17 @@ def broken_examples(part: Mapping[str, Any], version: int) -> list[str]:
                 found += [f"header {name!r}: {why}" for v in values if (why := _breaks_text(rule, v))]
         elif place == "body":
             there, body = body_of(part, version)
-            if there and not isinstance(body, bytes):
-                found += [f"body {path}: {why}" for v in _at(body, path) if (why := _breaks(rule, v))]
+            if not there or not isinstance(body, (dict, list)):
+                continue
+            values = _at(body, path)
+            if values == [] and "*" not in path:
+                found.append(f"a rule for body {path}, which is not there: it holds nothing")
+            found += [f"body {path}: {why}" for v in values or () if (why := _breaks(rule, v))]
     return found
 
 
-def lax(response: Mapping[str, Any], version: int, status: int, body: bytes) -> list[str]:
+def lax(response: Mapping[str, Any], version: int, status: int, body: bytes, media: str | None
+        ) -> list[str]:
     """Say what of a real answer breaks the contract, although Pact's core may have let it pass.
 
     Args:
@@ -79,6 +92,7 @@ def lax(response: Mapping[str, Any], version: int, status: int, body: bytes) -> 
         version: Of the specification.
         status: The answer's.
         body: The answer's, decoded from its framing.
+        media: The answer's Content-Type, or None.
     """
     if status != response["status"]:
         return [f"answered {status}, not {response['status']}"]
@@ -86,13 +100,16 @@ def lax(response: Mapping[str, Any], version: int, status: int, body: bytes) -> 
     if not there or isinstance(expected, bytes) or not body:
         return []
     found: list[str] = []
+    if media is None and version >= 4 and "json" in str(response["body"].get("contentType")):
+        found.append("the answer has no Content-Type, and the contract's is JSON")
     try:
-        actual = json.loads(body, object_pairs_hook=lambda pairs: _unique(pairs, found))
+        actual = json.loads(body, object_pairs_hook=lambda pairs: _unique(pairs, found),
+                            parse_float=lambda text: _exact(text, found))
     except (ValueError, RecursionError):
-        return []  # no JSON: the core compares text and bytes
+        return found  # no JSON: the core compares text and bytes
     for place, path, rule in _rules(response, version):
         if place == "body":
-            found += [f"body {path}: {why}" for v in _at(actual, path) if (why := _breaks(rule, v))]
+            found += [f"body {path}: {why}" for v in _at(actual, path) or () if (why := _breaks(rule, v))]
     ruled = {path for place, path, _ in _rules(response, version) if place == "body"}
     found += _long_numbers(expected, actual, "$", ruled)
     return sorted(set(found))
@@ -126,15 +143,15 @@ def _plain_name(path: str) -> str:
     return re.sub(r"\[[^\]]*\]$", "", path.removeprefix("$.").removeprefix("$"))
 
 
-def _at(document: Any, path: str) -> list[Any]:
-    """Return the values at a rule's path; of a path that is not understood none."""
+def _at(document: Any, path: str) -> list[Any] | None:
+    """Return the values at a rule's path, or None where the path is not understood."""
     if not path.startswith("$"):
-        return []
+        return None
     found, at = [document], 1
     while at < len(path):
         step = _STEP.match(path, at)
         if step is None:
-            return []
+            return None
         at = step.end()
         name = step[1] if step[1] is not None else step[3]
         found = [inner for value in found for inner in _inner(value, name, step[2])]
@@ -186,6 +203,26 @@ def _long_numbers(expected: Any, actual: Any, path: str, ruled: set[str]) -> lis
     exact = (isinstance(expected, int) and isinstance(actual, int) and abs(expected) >= _EXACT
              and not any(path == r or path.startswith((f"{r}.", f"{r}[")) for r in ruled))
     return [f"body {path}: expected {expected}, found {actual}"] if exact and expected != actual else []
+
+
+def exact_float(text: str) -> float:
+    """Return a JSON number.
+
+    Raises:
+        ValueError: It has more digits than a double holds: any number near it would match.
+    """
+    value = float(text)
+    if Decimal(text) != Decimal(repr(value)):
+        raise ValueError(f"{text} has more digits than are compared")
+    return value
+
+
+def _exact(text: str, found: list[str]) -> float:
+    try:
+        return exact_float(text)
+    except ValueError as error:
+        found.append(str(error))
+        return float(text)
 
 
 def _unique(pairs: list[tuple[str, Any]], found: list[str]) -> dict[str, Any]:

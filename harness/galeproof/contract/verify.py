@@ -230,7 +230,8 @@ def _judge(
     if not reasons:
         reasons += arrived(item, pact.version, url, seen, line["values"])
     if not reasons:
-        reasons += lax(item["response"], pact.version, seen[0].status, seen[0].answer)
+        reasons += lax(item["response"], pact.version, seen[0].status, seen[0].answer,
+                       seen[0].answer_header("Content-Type"))
     states = tuple(state["name"] for state in states_of(item))
     return InteractionResult(item["description"], states, not reasons, tuple(reasons), str(line["output"]),
                              seen, number)
