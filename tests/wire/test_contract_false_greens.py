@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.wire.contract_rig import bare, interaction, pact, provider
 
 from galeproof.contract import ContractError, verify_provider
 from galeproof.contract.sources import for_provider, read_pacts
-from tests.wire.contract_rig import bare, interaction, pact, provider
 
 pytest.importorskip("pact")
 
