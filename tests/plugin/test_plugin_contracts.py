@@ -147,8 +147,9 @@ def test_workers_in_any_number(project, workers):
 
 
 @pytest.mark.parametrize("words", [
-    ["-k", "test_one"], ["-n", "2", "-k", "test_one"], ["--deselect", "test_inner.py::test_same_as_another"],
-    ["test_inner.py::test_same_as_another"]])
+    ["-k", "test_one"], *(pytest.param(words, marks=pytest.mark.full) for words in (
+        ["-n", "2", "-k", "test_one"], ["--deselect", "test_inner.py::test_same_as_another"],
+        ["test_inner.py::test_same_as_another"]))])
 def test_a_partial_run_replaces_nothing(project, words):
     """A filter, with and without workers, and a test's own name leave the file and say why."""
     project.tests(MANY)
@@ -159,6 +160,7 @@ def test_a_partial_run_replaces_nothing(project, words):
     assert "no pact written" in said(result)
 
 
+@pytest.mark.full
 def test_a_path_that_would_lose_an_interaction_replaces_nothing(project):
     """One file of two: what the other one wrote is kept, and the run is red."""
     project.tests(MANY)
@@ -170,6 +172,7 @@ def test_a_path_that_would_lose_an_interaction_replaces_nothing(project):
     assert "did not run" in said(result)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("body", "word"), [
     ("assert False", "failed"), ("pytest.skip('x')", "skipped"), ("pytest.xfail('x')", "skipped")])
 def test_a_test_that_did_not_pass_writes_nothing(project, body, word):
@@ -180,6 +183,7 @@ def test_a_test_that_did_not_pass_writes_nothing(project, body, word):
     assert f"test_last[contract] {word}" in said(result)
 
 
+@pytest.mark.full
 def test_two_tests_that_differ_are_a_conflict(project):
     """Over two workers, where neither sees the other: red, nothing is written."""
     project.tests(TESTS.format(tests='''
@@ -196,6 +200,7 @@ def test_one(gale, n):
             "different things" in said(result))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("tests", "word"), [
     ("MADE, interaction('other', 201, state='x')", "nothing tells them apart"),
     ("MADE, interaction('other', 409, n='a')", "matcher"),
@@ -226,8 +231,9 @@ def test_a_sequence_is_routed_to_the_interaction_of_each_attempt(project):
 @pytest.mark.parametrize(("how", "lines"), [
     (", new_key=True", ["contract PASS", "resilience FAIL: IDM002", "fault evidence PASS"]),
     (", no_body=True", ["contract FAIL", "Request-Mismatch", "fault evidence PASS"]),
-    (", no_key=True", ["contract FAIL", "Request-Mismatch", "fault evidence PASS"]),
-    (", waits=False", ["contract PASS", "resilience FAIL", "RAF"]),
+    pytest.param(", no_key=True", ["contract FAIL", "Request-Mismatch", "fault evidence PASS"],
+                 marks=pytest.mark.full),
+    pytest.param(", waits=False", ["contract PASS", "resilience FAIL", "RAF"], marks=pytest.mark.full),
 ])
 def test_a_seeded_defect_under_a_storm(project, how, lines):
     """A new key, a lost body and a lost header on the second attempt: each in its own verdict."""
@@ -245,6 +251,7 @@ def test_a_client_that_retries_a_mismatch_fails_both_verdicts(project):
     assert "RTY002" in said(result)
 
 
+@pytest.mark.full
 def test_a_storm_that_never_came_is_no_evidence(project):
     """A client that asks once under a storm of the third attempt: the third verdict fails alone."""
     project.one()
@@ -256,6 +263,7 @@ def test_a_storm_that_never_came_is_no_evidence(project):
     assert "contract PASS\nresilience PASS\nfault evidence FAIL" in said(result).replace("E   ", "")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("extra", "word"), [
     ("send(mock.url + '/things', 'OPTIONS', None, {})", "OPTIONS /things was asked too"),
     ("__import__('httpx').post(mock.url + '/things', json={'n': 1}, headers=[('Idempotency-Key', 'a'), "
@@ -278,6 +286,7 @@ def test_one(gale):
     assert word in said(result)
 
 
+@pytest.mark.full
 def test_a_clients_error_does_not_hide_the_mismatch(project):
     """The client fails because the mock server refused it: the failure shows why."""
     project.tests(TESTS.format(tests='''
@@ -291,12 +300,14 @@ def test_one(gale):
     assert not Path(project.pact).exists()
 
 
+@pytest.mark.full
 def test_an_unmarked_test_is_refused(project):
     """Without the marker nobody would know what the whole contract is."""
     project.tests(TESTS.format(tests="def test_one(gale):\n    gale.contract(MADE)\n"))
     assert "mark the test" in said(project.run("-q"))
 
 
+@pytest.mark.full
 def test_telemetry_is_off(project):
     """Loading the library switches Pact's telemetry off."""
     project.tests(TESTS.format(tests='''
@@ -305,3 +316,36 @@ def test_one():
     assert "true" == os.environ["PACT_DO_NOT_TRACK"]
 '''))
     assert {"passed": 1} == project.run("-q").parseoutcomes()
+
+
+def test_a_pact_is_collected_an_item_an_interaction(project):
+    """Each is verified alone against the provider that is named, with handlers of a file; without a
+    provider nothing is collected."""
+    from tests.wire.contract_rig import interaction, pact, provider
+
+    project.pact.parent.mkdir()
+    project.pact.write_text(json.dumps(pact(
+        interaction("one", providerStates=[{"name": "there"}]), interaction("two", response={"status": 404}),
+        {"type": "Asynchronous/Messages", "description": "an event"})))
+    project.pytester.makepyfile(handlers="""
+        from galeproof.contract.state_server import state
+
+        @state("there")
+        async def there():
+            return {}
+    """)
+    with provider(lambda *_: (200, {}, b"")) as url:
+        result = project.run("-v", "--galeproof-provider", url, "--galeproof-states", "handlers.py", "pacts")
+    assert {"passed": 1, "failed": 2} == result.parseoutcomes(), said(result)
+    assert "not verified: Asynchronous/Messages" in said(result)
+    assert 5 == project.run("-q", "pacts").ret
+
+
+@pytest.mark.full
+def test_a_pact_that_is_refused_is_no_empty_file(project):
+    """An error of collection, never "no tests ran"."""
+    project.pact.parent.mkdir()
+    project.pact.write_text("{}")
+    result = project.run("-q", "--galeproof-provider", "http://127.0.0.1:9", "pacts")
+    assert 2 == result.ret
+    assert "no pact" in said(result) or "metadata" in said(result)

@@ -37,6 +37,7 @@ def publish(
     version = Version.of_here()
     pacts = [read_pact(path) for path in files]
     with Asked(broker) as asked:
+        asked.reach()
         for one in pacts:
             done = _cli("publish", str(one.path), "--consumer-app-version", version.number, "--branch",
                         version.branch, "--broker-base-url", broker)
@@ -58,7 +59,10 @@ def can_i_deploy(
 ) -> None:
     """Ask the broker whether a version may be deployed; an answer without a row is no yes."""
     from galeproof.cli.versions import Version
+    from galeproof.contract.broker import Broker as Asked
 
+    with Asked(broker) as asked:
+        asked.reach()
     number = version if version is not None else Version.of_here().number
     done = _cli("can-i-deploy", "--pacticipant", pacticipant, "--version", number, "--to-environment",
                 environment, "--broker-base-url", broker, "--output", "json")

@@ -28,6 +28,7 @@ from galeproof.contract.pactfile import (
 )
 from galeproof.contract.reading import PactFile, read_pact
 from galeproof.contract.secrets import PLACEHOLDER, find_secrets
+from galeproof.contract.state_server import StateServer, load_states, state
 from galeproof.contract.verify import InteractionResult, verify_provider
 from galeproof.contract.witness import Witness, strange
 
@@ -42,12 +43,14 @@ __all__ = [
     "Request",
     "Response",
     "State",
+    "StateServer",
     "Witness",
     "check_definition",
     "check_interactions",
     "example",
     "find_secrets",
     "load_pact",
+    "load_states",
     "merge_documents",
     "pact_name",
     "read_pact",
@@ -55,6 +58,7 @@ __all__ = [
     "run_baseline",
     "same_contract",
     "serve",
+    "state",
     "strange",
     "verify_provider",
     "write_pact",

@@ -51,6 +51,14 @@ class Broker:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def reach(self) -> None:
+        """See that it is there: Pact's own tools ask again for a minute.
+
+        Raises:
+            ContractError: Unreachable, or no broker.
+        """
+        self._link(self._ask("GET", self._url), _FOR_VERIFICATION)
+
     def pacts(self, provider: str, branch: str | None = None) -> list[PactFile]:
         """Return the pacts that a provider must verify: of main branches, of the same branch, and of what
         is deployed.

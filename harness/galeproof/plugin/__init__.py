@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="how much the harness checks itself")
     group.addoption("--galeproof-scenario", action="append", default=[],
                     help="only these scenarios; contract tests run again under each of them")
+    group.addoption("--galeproof-provider", metavar="URL", default=None,
+                    help="collect the pacts in folders called pacts, an item an interaction, and verify this "
+                         "provider")
+    group.addoption("--galeproof-states", metavar="URL|FILE", default=None,
+                    help="where provider states are set, or a Python file with their handlers")
     group.addoption("--galeproof-pacts", metavar="FOLDER", default="pacts",
                     help="where the pact of a whole, green run is written")
 
@@ -106,7 +111,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect scenario files: a YAML file in a folder called ``scenarios``."""
+    """Collect scenario files (YAML in a folder called ``scenarios``), and pacts where a provider is named."""
+    if file_path.suffix == ".json" and file_path.parent.name == "pacts":
+        if parent.config.getoption("--galeproof-provider") is None:
+            return None
+        from galeproof.plugin.provider_items import ProviderFile
+
+        pacts: pytest.Collector = ProviderFile.from_parent(parent, path=file_path)
+        return pacts
     if file_path.suffix not in (".yaml", ".yml") or file_path.parent.name != "scenarios":
         return None
     wanted = parent.config.getoption("--galeproof-scenario")

@@ -59,12 +59,13 @@ class CalmContract:
 
     Attributes:
         url: The base URL.
+        storm: The scenario's name, or None in calm air.
     """
 
     def __init__(self, gale: Gale, interaction: Interaction) -> None:
         self._gale, self._interaction = gale, interaction
         self._stack = contextlib.ExitStack()
-        self.url = ""
+        self.url, self.storm = "", None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -104,11 +105,16 @@ def _mismatches(mock: MockProvider, witness: Witness) -> list[str]:
     return found
 
 
+class _Refused(Exception):
+    """The outcome of an operation whose contract is a refusal."""
+
+
 class StormContract:
     """The same under a storm; the three verdicts are settled where the block ends.
 
     Attributes:
         url: The base URL.
+        storm: The scenario's name.
     """
 
     def __init__(self, gale: Gale, interactions: tuple[Interaction, ...], name: str) -> None:
@@ -118,6 +124,7 @@ class StormContract:
         self._mocks: list[MockProvider] = []
         self._operation: OperationScope | None = None
         self.url = ""
+        self.storm: str | None = self._scenario.name
 
     def __enter__(self) -> Self:
         schedule = schedule_of(self._scenario, self._gale.profile)
@@ -142,8 +149,15 @@ class StormContract:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: object) -> bool:
         assert self._operation is not None
+        refused = self._interactions[0].response.status >= 400
         with self._stack:
-            swallowed = self._operation.__exit__(kind, error, traceback)
+            if error is None and refused:
+                # the test caught what the contract makes the client raise: no success for any witness
+                told = _Refused(f"answered {self._interactions[0].response.status}, as the contract has it")
+                self._operation.__exit__(_Refused, told, None)
+                swallowed = False
+            else:
+                swallowed = self._operation.__exit__(kind, error, traceback)
             if error is not None and not isinstance(error, Exception):
                 return False
             lines, holds = self._settled(error if not swallowed else None)
