@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("pact")
 
 ROOT = Path(__file__).parents[2]
-STORMS = ["fail-twice-then-recover", "reset-before-any-byte", "reset-after-effect", "truncated-body",
+STORMS = ["fail-twice-then-recover", "reset-before-any-byte", "reset-after-effect", "reset-after-request",
           "latency-jitter"]
 TESTS = f'''
 import asyncio
