@@ -166,8 +166,12 @@ class Gale:
         """Keep a matched interaction for the pact, which is written where the whole run is over.
 
         Raises:
-            ContractError: Another test says something else of the same interaction.
+            ContractError: Another test says something else of the same interaction, or it holds a secret.
         """
+        from galeproof.contract import ContractError, find_secrets
+
+        if found := find_secrets(fragment.document, map(str, self._secrets.values())):
+            raise ContractError(f"not written: {'; '.join(found)}")
         self._shared.claim(fragment.interaction)
         self.fragments.append(fragment)
 
