@@ -6,6 +6,7 @@ and knows nothing of taps, lanes and storms.
 
 from __future__ import annotations
 
+from galeproof.contract.answers import answer_of
 from galeproof.contract.baseline import run_baseline
 from galeproof.contract.errors import ContractError
 from galeproof.contract.interaction import (
@@ -45,6 +46,7 @@ __all__ = [
     "State",
     "StateServer",
     "Witness",
+    "answer_of",
     "check_definition",
     "check_interactions",
     "example",
