@@ -1,128 +1,100 @@
-"""What the reference client expects of the payments API, and the baseline that proves it.
+"""The contract of the reference client, held in the fault-free baseline.
 
-Run it to write the pact: `python contracts/consumer/payments.py`. Fault-free by design: every
-matcher has an explicit value, every credential is a placeholder.
+Run it to write the pact: `python contracts/consumer/payments.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from galeproof.client import ClientSettings, NotFound, Payment, PaymentsClient
-from galeproof.contract import (
-    ContractError,
-    Interaction,
-    Request,
-    Response,
-    State,
-    load_pact,
-    run_baseline,
-    write_pact,
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[2])
+
+from contracts.consumer.interactions import (
+    API_KEY,
+    CONSUMER,
+    FOUND,
+    KEY,
+    MISSING,
+    PROVIDER,
+    interactions,
 )
 
-__all__ = ["FOUND", "MISSING", "PACTS", "exercise", "interactions"]
+from galeproof.client import ClientError, ClientSettings, Payment, PaymentPage, PaymentsClient, Refund
+from galeproof.contract import ContractError, Interaction, run_baseline, write_pact
 
-CONSUMER = "galeproof-client"
-PROVIDER = "payments-api"
-API_KEY = "pact-placeholder"
-FOUND = "a payment by its id"
-MISSING = "a payment that is not there"
+__all__ = ["CONSUMER", "FOUND", "MISSING", "PACTS", "PROVIDER", "exercise", "interactions", "settings"]
+
 PACTS = Path(__file__).parents[1] / "pacts"
+CURSOR = "YWZ0ZXI6MA"
+Call = Callable[[PaymentsClient], Awaitable[Any]]
 
-_INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
-
-
-def interactions() -> tuple[Interaction, ...]:
-    """Return the contract of `GET /payments/{id}`.
-
-    Raises:
-        ContractError: pact-python is not installed.
-    """
-    match = load_pact().match
-    payment = {
-        "id": match.str("p1"),
-        "amount": match.int(1250),
-        "currency": match.regex("EUR", regex="[A-Z]{3}"),
-        "status": match.regex("settled", regex="pending|settled|refused"),
-        "reference": match.str("invoice-4711"),
-        "created_at": match.regex("2026-01-01T00:00:00Z", regex=_INSTANT),
-    }
-    problem = {
-        "type": match.str("about:blank"),
-        "title": match.str("Not Found"),
-        "status": match.int(404),
-    }
-    return (
-        Interaction(
-            CONSUMER,
-            PROVIDER,
-            FOUND,
-            _get("p1"),
-            Response(200, {}, payment),
-            (State("a payment exists", {"id": "p1"}),),
-        ),
-        Interaction(
-            CONSUMER,
-            PROVIDER,
-            MISSING,
-            _get("p404"),
-            Response(404, {}, problem, "application/problem+json"),
-            (State("no payment exists"),),
-        ),
-    )
+_CALLS: tuple[tuple[str, Call], ...] = (
+    (MISSING, lambda client: client.get_payment("p404")),
+    ("a refund of", lambda client: client.refund("p1", 250, idempotency_key=KEY)),
+    ("a payment is created", lambda client: client.create_payment(
+        1250, "EUR", "invoice-4711", idempotency_key=KEY)),
+    ("a payment is refunded", lambda client: client.refund("p1", 250, idempotency_key=KEY)),
+    ("a charge by the old route", lambda client: client.get_charge("p1")),
+    ("the last page of payments", lambda client: client.list_payments(CURSOR)),
+    ("the first page of payments", lambda client: client.list_payments()),
+    ("payments, while", lambda client: client.list_payments()),
+    ("a ", lambda client: client.get_payment("p1")),
+)
+_ERRORS = {401: "AuthenticationFailed", 404: "NotFound", 409: "Rejected", 422: "Rejected",
+           429: "RateLimited", 503: "Unavailable"}
 
 
-def _get(payment_id: str) -> Request:
-    """Return the request; any id matches, so that a storm can send its own references."""
-    match = load_pact().match
-    return Request(
-        "GET",
-        match.regex(f"/payments/{payment_id}", regex=r"/payments/[A-Za-z0-9._~-]+"),
-        {
-            # Pact splits a list and holds each part against the rule
-            "Accept": match.regex("application/json", regex=r"application/(problem\+)?json"),
-            "Authorization": match.regex(f"Bearer {API_KEY}", regex=r"Bearer \S+"),
-            "X-Request-Id": match.regex("936da01f-9abd-4d9d-80c7-02af85c822a8", regex=r"\S+"),
-        },
-    )
+def settings(url: str, attempts: int = 1) -> ClientSettings:
+    """Return settings; in calm air one attempt, so that each interaction is seen once."""
+    return ClientSettings(base_url=url, api_key=API_KEY, trust_env=False, max_attempts=attempts)
 
 
-async def exercise(interaction: Interaction, url: str) -> None:
+async def exercise(interaction: Interaction, url: str, stormy: bool = False) -> None:
     """Run the reference client for one interaction, and check what it makes of the answer.
 
     Args:
         interaction: One of `interactions()`.
         url: Base URL of its mock server.
+        stormy: Whether the client needs all of its attempts to get there.
 
     Raises:
         ContractError: The client returned something else, or the interaction is not known here.
     """
-    settings = ClientSettings(base_url=url, api_key=API_KEY, trust_env=False)
-    expected: object
-    async with PaymentsClient(settings) as client:
-        if interaction.description == FOUND:
-            expected = Payment(
-                id="p1",
-                amount=1250,
-                currency="EUR",
-                status="settled",
-                reference="invoice-4711",
-                created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            )
-            seen: object = await client.get_payment("p1")
-        elif interaction.description == MISSING:
-            expected = NotFound
-            try:
-                seen = await client.get_payment("p404")
-            except NotFound as error:
-                seen = type(error)
-        else:
-            raise ContractError(f"nobody exercises {interaction.description!r}")
+    call = next((c for start, c in _CALLS if interaction.description.startswith(start)), None)
+    if call is None:
+        raise ContractError(f"nobody exercises {interaction.description!r}")
+    async with PaymentsClient(settings(url, 3 if stormy else 1)) as client:
+        try:
+            seen = await call(client)
+        except ClientError as error:
+            seen = type(error).__name__, error.status, error.retry_after_s
+    expected = _expected(interaction)
     if seen != expected:
         raise ContractError(f"{interaction.description}: {seen!r}, expected {expected!r}")
 
 
+def _expected(interaction: Interaction) -> object:
+    status, what = interaction.response.status, interaction.description
+    if status >= 400:
+        waits = "Retry-After" in interaction.response.headers
+        return _ERRORS[status], status, 1.0 if waits else None
+    if "refunded" in what:
+        return Refund(id="r1", payment_id="p1", amount=250, status="settled")
+    word = "refused" if "refused" in what else "settled"
+    payment = Payment(id="p1", amount=1250, currency="EUR", status=word, reference="invoice-4711",
+                      created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    if "page" in what:
+        return PaymentPage(items=(payment,), next_cursor=CURSOR if "first" in what else None)
+    return payment
+
+
 if __name__ == "__main__":
+    logging.getLogger("galeproof").setLevel(logging.ERROR)  # refusals are what is wanted here
     print(write_pact(asyncio.run(run_baseline(interactions(), exercise)), PACTS))

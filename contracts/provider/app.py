@@ -36,7 +36,6 @@ from starlette.routing import Route
 __all__ = ["create_app", "serve"]
 
 
-
 def create_app(
     settings: ProviderSettings | None = None, *, store: Store | None = None, states: bool = False,
     **clocks: Any,
@@ -58,9 +57,10 @@ def create_app(
         if store is None:
             held.close()
 
-    routes = PaymentsApi(settings, held, **clocks).routes()
+    api = PaymentsApi(settings, held, **clocks)
+    routes = api.routes()
     if states:
-        told = States(held)
+        told = States(held, api.rates, api.once)
 
         async def set_state(request: Request) -> Response:
             return await run_in_threadpool(told.change, await request.body())

@@ -60,6 +60,16 @@ class Rates:
             self._held[account] = left, now_s
         return Quota(ok, int(left), max(0.0, 1 - left) / self._per_s)
 
+    def drain(self, account: str, wait_s: float) -> None:
+        """Leave the account nothing for `wait_s` seconds."""
+        with self._lock:
+            self._held[account] = 1 - wait_s * self._per_s, self._monotonic()
+
+    def refill(self, account: str) -> None:
+        """Give the account its whole bucket back."""
+        with self._lock:
+            self._held.pop(account, None)
+
     def headers(self, quota: Quota) -> dict[str, str]:
         """Return the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
         window_s = max(1, math.ceil(self._burst / self._per_s))

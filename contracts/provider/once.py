@@ -60,7 +60,7 @@ class Once:
     """
 
     def __init__(self, store: Store, kept_s: float, now: Callable[[], float]) -> None:
-        self._store, self._kept_s, self._now = store, kept_s, now
+        self._store, self._kept_s, self.now = store, kept_s, now
         self._under_way: set[_Claim] = set()
         self._forgot_at_s = 0.0
         self._lock = threading.Lock()
@@ -91,11 +91,21 @@ class Once:
             with self._lock:
                 self._under_way.discard(claim)
 
+    def hold(self, account: str, key: str) -> None:
+        """Let a request with this key be at work until `release`."""
+        with self._lock:
+            self._under_way.add(_Claim(account, key))
+
+    def release(self, account: str) -> None:
+        """End what `hold` began for an account."""
+        with self._lock:
+            self._under_way = {claim for claim in self._under_way if claim.account != account}
+
     def _forget(self, connection: Connection) -> None:
         """Forget, once an hour, the keys that have been kept long enough."""
-        if self._now() - self._forgot_at_s > _FORGET_EVERY_S:
-            self._forgot_at_s = self._now()
-            connection.execute(delete(keys).where(keys.c.made_at < self._now() - self._kept_s))
+        if self.now() - self._forgot_at_s > _FORGET_EVERY_S:
+            self._forgot_at_s = self.now()
+            connection.execute(delete(keys).where(keys.c.made_at < self.now() - self._kept_s))
 
     def _run(
         self, claim: _Claim, seen: str, effect: Callable[[Connection], Mapping[str, Any]]
@@ -107,7 +117,7 @@ class Once:
                 raise _in_progress()
             self._forget(connection)
             kept = connection.execute(select(keys).where(mine)).mappings().first()
-            if kept is not None and kept["made_at"] < self._now() - self._kept_s:
+            if kept is not None and kept["made_at"] < self.now() - self._kept_s:
                 connection.execute(delete(keys).where(mine))
                 kept = None
             if kept is not None:
@@ -117,7 +127,7 @@ class Once:
             body = json.dumps(effect(connection), separators=(",", ":"))
             connection.execute(insert(keys).values(
                 account=claim.account, key=claim.key, fingerprint=seen, status=201, body=body,
-                made_at=self._now()))
+                made_at=self.now()))
         return _answer(201, body, {})
 
 

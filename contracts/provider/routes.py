@@ -39,6 +39,10 @@ class PaymentsApi:
         store: the database.
         now: time in seconds since the Unix epoch.
         monotonic: time in seconds for the rates.
+
+    Attributes:
+        once: the idempotency keys.
+        rates: the accounts' rates.
     """
 
     def __init__(
@@ -47,8 +51,8 @@ class PaymentsApi:
     ) -> None:
         self._settings, self._store, self._now = settings, store, now
         self._payments = Payments(store, now)
-        self._once = Once(store, settings.keys_kept_s, now)
-        self._rates = Rates(settings.rate_per_s, settings.rate_burst, monotonic)
+        self.once = Once(store, settings.keys_kept_s, now)
+        self.rates = Rates(settings.rate_per_s, settings.rate_burst, monotonic)
         self._authority = Authority(
             store, access_s=settings.access_token_s, refresh_s=settings.refresh_token_s,
             leeway_s=settings.refresh_leeway_s, now=now)
@@ -74,7 +78,7 @@ class PaymentsApi:
         async def allowed(request: Request) -> Response:
             caller = await run_in_threadpool(
                 caller_of, self._store, request.headers.get("Authorization"), self._now())
-            quota = self._rates.take(caller.account)
+            quota = self.rates.take(caller.account)
             try:
                 if not quota.ok:
                     raise Refused(429, "rate-exceeded", "the account's rate is used up")
@@ -84,7 +88,7 @@ class PaymentsApi:
                 answer = await serve(request, caller)
             except Refused as refused:
                 answer = refused.answer()
-            answer.headers.update(self._rates.headers(quota))
+            answer.headers.update(self.rates.headers(quota))
             return answer
 
         return self._answered(allowed)
@@ -134,7 +138,7 @@ class PaymentsApi:
         order = parsed(PaymentOrder, await self._json(request))
         key, seen = self._once_for(request, order.model_dump())
         return await run_in_threadpool(
-            self._once.run, caller.account, key, seen,
+            self.once.run, caller.account, key, seen,
             lambda connection: self._payments.create(connection, caller.account, key, order))
 
     async def _refund(self, request: Request, caller: Caller) -> Response:
@@ -142,7 +146,7 @@ class PaymentsApi:
         key, seen = self._once_for(request, order.model_dump())
         payment = request.path_params["id"]
         return await run_in_threadpool(
-            self._once.run, caller.account, key, seen,
+            self.once.run, caller.account, key, seen,
             lambda connection: self._payments.refund(connection, caller.account, key, payment, order))
 
     def _once_for(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:

@@ -79,6 +79,11 @@ def _json(document: Mapping[str, Any]) -> Answer:
     return 200, "application/json", document
 
 
+def _item(pact: dict[str, Any], name: str = FOUND) -> dict[str, Any]:
+    found: dict[str, Any] = next(i for i in pact["interactions"] if i["description"] == name)
+    return found
+
+
 def _edited(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     pact = json.loads(PACT.read_text("utf-8"))
     change(pact)
@@ -98,7 +103,9 @@ def test_reference_provider_keeps_the_contract(
     """Each interaction gives one result and passes; nothing is printed, no proxy is obeyed."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert _verify(provider_url) == [(FOUND, True), (MISSING, True)]
+    names = [item["description"] for item in json.loads(PACT.read_text("utf-8"))["interactions"]]
+    assert len(names) == 25
+    assert _verify(provider_url) == [(name, True) for name in names]
     assert capfd.readouterr() == ("", "")
 
 
@@ -127,8 +134,7 @@ def test_provider_that_is_not_there_fails() -> None:
     with _broken(lambda: _json(PAYMENT), lambda: _json({})) as url:
         pass
     found = verify_provider(url, PACT, "http://127.0.0.1:9/s", provider="payments-api")
-    assert [result.passed for result in found] == [False, False]
-    assert [r.reasons[0].rpartition(" ")[2] for r in found] == ["refused", "refused"]
+    assert {(result.passed, result.reasons[0].rpartition(" ")[2]) for result in found} == {(False, "refused")}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_request_that_the_provider_never_saw_is_not_green(
 ) -> None:
     """What the verifier leaves out or normalises did not reach the provider: that is no pass."""
     with _broken(lambda: _json(PAYMENT), lambda: _json({})) as url:
-        pact = _edited(tmp_path, lambda pact: pact["interactions"][0]["request"].update(change))
+        pact = _edited(tmp_path, lambda pact: _item(pact)["request"].update(change))
         (result,) = verify_provider(url, pact, url, provider="payments-api", only=FOUND)
     assert not result.passed
     assert "the provider saw" in " ".join(result.reasons)
@@ -149,7 +155,7 @@ def test_query_that_arrived_is_green(tmp_path: Path) -> None:
     """A query that the provider saw as the pact has it, in any order, is no finding."""
 
     def ask(pact: dict[str, Any]) -> None:
-        pact["interactions"][0]["request"]["query"] = {"b": ["", "x y"], "a": ["1"]}
+        _item(pact)["request"]["query"] = {"b": ["", "x y"], "a": ["1"]}
 
     with _broken(lambda: _json(PAYMENT), lambda: _json({})) as url:
         assert _verify(url, _edited(tmp_path, ask), only=FOUND) == [(FOUND, True)]
@@ -183,6 +189,7 @@ def test_unknown_state_fails(provider_url: str, tmp_path: Path) -> None:
     """A state that the provider does not know fails its interaction, though the answer is right."""
 
     def rename(pact: dict[str, Any]) -> None:
+        pact["interactions"] = [_item(pact), _item(pact, MISSING)]
         pact["interactions"][1]["providerStates"] = [{"name": "the moon is full"}]
 
     found = verify_provider(

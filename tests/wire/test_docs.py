@@ -81,5 +81,5 @@ def test_templates_are_yaml_and_name_real_commands(path):
     text = path.read_text("utf-8")
     assert isinstance(yaml.safe_load(text), dict)
     told = (DOCS / "reference/commands.md").read_text("utf-8")
-    for command in set(re.findall(r"galeproof (\w+) ", text)) - {"on"}:
+    for command in set(re.findall(r"galeproof ((?:pact )?[a-z][\w-]*)\b", text)) - {"on"}:
         assert f"## galeproof {command}\n" in told

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from galeproof.cli.pact import pact
 from galeproof.cli.toxiproxy import toxiproxy
 from galeproof.errors import HarnessError, UsageError
 from galeproof.invariants import INVARIANTS
@@ -20,6 +21,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Blow a storm at your HTTP client. Get verdicts that are true.")
 app.add_typer(toxiproxy, name="toxiproxy")
+app.add_typer(pact, name="pact")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]
@@ -222,6 +224,33 @@ def nightly(
 
     raise typer.Exit(nightly_command(what or [], minutes, subject, database, rounds, seed, anew, engine,
                                      as_json, output))
+
+
+@app.command("verify-provider")
+def verify_provider(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Base URL of the running provider.")],
+    provider: Annotated[str, typer.Option(help="Its name in the pacts.")],
+    pacts: Annotated[Path | None, typer.Option(metavar="FILE|FOLDER", help="Pacts to verify.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="Or a broker that has them.")] = None,
+    consumer: Annotated[str | None, typer.Option(help="Only this consumer's.")] = None,
+    states: Annotated[Path | None, typer.Option(metavar="FILE", help="Python file with handlers of provider "
+                                                "states.")] = None,
+    state_url: Annotated[str | None, typer.Option(metavar="URL", help="Or where the provider sets "
+                                                  "them.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="DESCRIPTION", help="Only this interaction.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only interactions in this state.")] = None,
+    network: Annotated[str, typer.Option(help="calm, or slow: latency and small pieces.")] = "calm",
+    checks: Annotated[bool, typer.Option(help="Keys, cut bodies, Retry-After, secrets too.")] = True,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the results to the broker.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds for one answer.", min=0.1)] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Hold a running provider against its consumers' pacts, and check what they cannot say."""
+    from galeproof.cli.verify_provider import Wanted, verify_provider_command
+
+    raise typer.Exit(verify_provider_command(Wanted(
+        url, provider, pacts, broker, consumer, states, state_url, only, state, network, checks, publish,
+        timeout, as_json)))
 
 
 @app.command()

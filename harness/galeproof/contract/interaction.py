@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from galeproof.contract.errors import ContractError
+from galeproof.contract.secrets import find_secrets
 
-__all__ = ["Interaction", "Request", "Response", "State", "check_interactions", "plain"]
+__all__ = ["Interaction", "Request", "Response", "State", "check_definition", "check_interactions",
+           "example", "plain", "same_contract"]
 
 # matchers that rightly have no example of their own
 _WITHOUT_VALUE = frozenset({"null", "arrayContains"})
@@ -77,6 +79,19 @@ def plain(value: Any) -> Any:
     return value
 
 
+def example(value: Any) -> Any:
+    """Return a value with its matchers replaced by their examples: what would go over the wire."""
+    return _without_matchers(plain(value))
+
+
+def _without_matchers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if "pact:matcher:type" in value:
+            return _without_matchers(value.get("value"))
+        return {key: _without_matchers(item) for key, item in value.items()}
+    return [_without_matchers(item) for item in value] if isinstance(value, list) else value
+
+
 def check_interactions(interactions: Sequence[Interaction]) -> None:
     """Refuse what would make a pact that is not deterministic, or not what it seems.
 
@@ -85,7 +100,8 @@ def check_interactions(interactions: Sequence[Interaction]) -> None:
 
     Raises:
         ContractError: None given, several consumers or providers, two interactions with the same
-            description and states, a bare generator, or a matcher without an explicit value.
+            description and states, a bare generator, a matcher without an explicit value, or a
+            credential that is no placeholder.
     """
     if not interactions:
         raise ContractError("a contract needs at least one interaction")
@@ -95,7 +111,48 @@ def check_interactions(interactions: Sequence[Interaction]) -> None:
     check_keys(item.key for item in interactions)
     for item in interactions:
         for place, value in _values(item):
-            _check_value(plain(value), f"interaction {item.description!r}, {place}")
+            where = f"interaction {item.description!r}, {place}"
+            _check_value(plain(value), where)
+            if found := find_secrets(example(value), where=where):
+                raise ContractError("; ".join(found))
+
+
+def check_definition(interactions: Sequence[Interaction]) -> None:
+    """Refuse interactions of one test that could not be told apart: one request, an answer a status.
+
+    Args:
+        interactions: The one that the client asks for, then the answers of other statuses to it.
+
+    Raises:
+        ContractError: Refused by `check_interactions`, two of one status, or another request.
+    """
+    check_interactions(interactions)
+    first = interactions[0]
+    statuses = [item.response.status for item in interactions]
+    for item in interactions[1:]:
+        if statuses.count(item.response.status) > 1:
+            raise ContractError(
+                f"interaction {item.description!r}: a second answer {item.response.status} to the same "
+                "request: nothing tells them apart")
+        if plain(_asked(item.request)) != plain(_asked(first.request)):
+            raise ContractError(
+                f"interaction {item.description!r}: its request is not that of {first.description!r}")
+
+
+def _asked(request: Request) -> list[Any]:
+    return [request.method, request.path, request.headers, request.query, request.body]
+
+
+def same_contract(one: Interaction, other: Interaction) -> bool:
+    """Tell whether two definitions say the same."""
+    return bool(_whole(one) == _whole(other))
+
+
+def _whole(item: Interaction) -> Any:
+    return plain([
+        _asked(item.request), item.request.content_type, item.response.status, item.response.headers,
+        item.response.body, item.response.content_type,
+        [[state.name, state.params] for state in item.states]])
 
 
 def check_keys(keys: Iterable[tuple[str, tuple[str, ...]]], where: str = "contract") -> None:

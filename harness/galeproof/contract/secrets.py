@@ -21,19 +21,20 @@ _SHAPES = re.compile(
 )
 
 
-def find_secrets(document: Any, secrets: Iterable[str] = ()) -> list[str]:
+def find_secrets(document: Any, secrets: Iterable[str] = (), where: str = "pact") -> list[str]:
     """Look for credentials that are no placeholders.
 
     Args:
         document: A pact, as JSON values.
         secrets: Strings that must not occur in any case, the canaries of a run for instance.
+        where: What the document is, for the sentences.
 
     Returns:
         One sentence per place; it names the place, never the value.
     """
     known = tuple(secret for secret in secrets if secret)
     found = []
-    for path, sensitive, text in _strings(document, "pact", False):
+    for path, sensitive, text in _strings(document, where, False):
         if any(secret in text for secret in known):
             found.append(f"{path}: holds one of the run's secrets")
         elif _SHAPES.search(text):

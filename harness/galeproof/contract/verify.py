@@ -8,23 +8,26 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from galeproof.contract.errors import ContractError
+from galeproof.contract.evidence import arrived
 from galeproof.contract.library import load_pact
-from galeproof.contract.pactfile import PactFile, read_pact
-from galeproof.contract.witness import Witness, expected_request
+from galeproof.contract.reading import PactFile, read_pact, states_of
+from galeproof.contract.rules import lax
+from galeproof.contract.witness import CALM, Seen, Weather, Witness
 
-__all__ = ["InteractionResult", "verify_provider"]
+__all__ = ["InteractionResult", "choose", "verify_pact", "verify_provider"]
 
 _CHILD = Path(__file__).with_name("_child.py")
 _START_S = 30.0
 # obeyed even for localhost: another program would answer for the provider
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+Errors = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class InteractionResult:
         passed: Whether it was verified, once, and held.
         reasons: Why not; empty when it passed.
         output: What the verifier printed.
+        seen: What went over the wire in front of the provider.
+        number: Its position among the pact's interactions over HTTP; None where it is not over HTTP.
     """
 
     description: str
@@ -44,6 +49,13 @@ class InteractionResult:
     passed: bool
     reasons: tuple[str, ...] = ()
     output: str = ""
+    seen: tuple[Seen, ...] = ()
+    number: int | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether it could be verified at all."""
+        return self.number is not None
 
 
 def verify_provider(
@@ -54,6 +66,7 @@ def verify_provider(
     provider: str,
     only: str | None = None,
     timeout_s: float = 5.0,
+    weather: Weather = CALM,
 ) -> list[InteractionResult]:
     """Verify a running provider against a pact, each interaction alone. Blocks.
 
@@ -65,44 +78,86 @@ def verify_provider(
         provider: The name that the pact must be for.
         only: A description; the other interactions are left out.
         timeout_s: Longest wait for an answer of the provider, in seconds.
+        weather: How the provider's answers travel.
 
     Returns:
-        Exactly one result per interaction, in the pact's order.
+        Exactly one result per interaction, in the pact's order; then those not over HTTP.
 
     Raises:
         ContractError: The pact is refused or for another provider, `only` names nothing, states
-            cannot be set, pact-python is not installed, or the verifier's process failed.
+            cannot be set, or pact-python is not installed.
     """
     pact = read_pact(Path(pact_path))
-    chosen = _choose(pact, provider, only, url, state_url)
-    load_pact()
-    with contextlib.ExitStack() as stack:
-        witnesses = [stack.enter_context(Witness(url)) for _ in chosen]
-        lines = _run(pact, chosen, [w.url for w in witnesses], state_url, timeout_s)
-    return [
-        _judge(pact.interactions[n], line, witness, url)
-        for n, line, witness in zip(chosen, lines, witnesses, strict=True)
-    ]
-
-
-def _choose(
-    pact: PactFile, provider: str, only: str | None, url: str, state_url: str | None
-) -> list[int]:
-    """Return the positions of the interactions that must be verified; refuse what cannot be."""
     if pact.provider != provider:
         raise ContractError(f"{pact.path}: is for provider {pact.provider!r}, not {provider!r}")
+    return verify_pact(pact, choose(pact, only), url, state_url, timeout_s=timeout_s, weather=weather)
+
+
+def choose(pact: PactFile, only: str | None = None, state: str | None = None) -> list[int]:
+    """Return the positions of the interactions over HTTP that must be verified.
+
+    Args:
+        pact: The pact.
+        only: A description; the others are left out.
+        state: The name of a state; interactions without it are left out.
+
+    Raises:
+        ContractError: Nothing is left.
+    """
     chosen = [
         n for n, item in enumerate(pact.interactions) if only in (None, item["description"])
+        and (state is None or any(found["name"] == state for found in states_of(item)))
     ]
-    if not chosen:
+    if not chosen and (pact.interactions or only or state):
         names = ", ".join(repr(item["description"]) for item in pact.interactions)
-        raise ContractError(f"{pact.path}: no interaction {only!r}; there are {names}")
+        wanted = " in state ".join(repr(word) for word in (only, state) if word)
+        raise ContractError(f"{pact.path}: no interaction {wanted}; there are {names}")
+    return chosen
+
+
+def verify_pact(
+    pact: PactFile, chosen: Sequence[int], url: str, state_url: str | None = None, *,
+    timeout_s: float = 5.0, weather: Weather = CALM, errors: Errors = lambda: (),
+) -> list[InteractionResult]:
+    """Verify chosen interactions of a pact that was read; see `verify_provider`.
+
+    Args:
+        errors: Gives the tracebacks of our own state endpoint, so far.
+
+    Raises:
+        ContractError: See `verify_provider`.
+    """
     for where in filter(None, (url, state_url)):
         if urlsplit(where).scheme != "http" or not urlsplit(where).hostname:
             raise ContractError(f"{where}: must be an absolute http URL")
-    if state_url is None and any(pact.interactions[n].get("providerStates") for n in chosen):
-        raise ContractError(f"{pact.path}: has provider states, and no state_url sets them")
-    return chosen
+    if state_url is None and any(states_of(pact.interactions[n]) for n in chosen):
+        raise ContractError(f"{pact.path}: has provider states, and nothing sets them (state_url)")
+    load_pact()
+    with contextlib.ExitStack() as stack:
+        witnesses = [stack.enter_context(Witness(url, weather)) for _ in chosen]
+        lines = _run(pact, chosen, [w.url for w in witnesses], state_url, timeout_s)
+    results = [
+        _judge(pact, n, line, witness, url)
+        for n, line, witness in zip(chosen, lines, witnesses, strict=True)
+    ]
+    return _with_tracebacks(results, errors()) + [
+        InteractionResult(name, (), False, (f"not verified: {why}",)) for name, why in pact.others]
+
+
+def _with_tracebacks(results: list[InteractionResult], errors: Sequence[str]) -> list[InteractionResult]:
+    """Show what a state handler raised beside the interaction that it failed."""
+    left, shown = list(errors), []
+    for result in results:
+        reasons = list(result.reasons)
+        while left and reasons and f"{left[0].strip().splitlines()[-1]}" in reasons[0]:
+            reasons.append(left.pop(0))
+        shown.append(_replaced(result, reasons))
+    return shown
+
+
+def _replaced(result: InteractionResult, reasons: Sequence[str]) -> InteractionResult:
+    return InteractionResult(result.description, result.states, result.passed, tuple(reasons), result.output,
+                             result.seen, result.number)
 
 
 def _run(
@@ -112,33 +167,33 @@ def _run(
     state_url: str | None,
     timeout_s: float,
 ) -> list[Mapping[str, Any]]:
-    """Run the verifier's process and return one report per chosen interaction."""
+    """Run the verifier's process and return one report per chosen interaction.
+
+    A panic ends the process: the interaction that made it has failed, the others go on in a new one.
+    """
     with tempfile.TemporaryDirectory(prefix="galeproof-verify-") as name:
         folder = Path(name)
-        jobs = []
+        jobs: list[dict[str, Any]] = []
         for n, url in zip(chosen, urls, strict=True):
             single = folder / f"{n}.json"
             single.write_text(pact.single(n), "utf-8")
-            states = pact.interactions[n].get("providerStates", [])
-            jobs.append({
-                "pact": str(single),
-                "url": url,
-                "states": [{"name": s["name"], "params": s.get("params", {})} for s in states],
-            })
-        report = folder / "report.jsonl"
-        order = {
-            "provider": pact.provider, "state_url": state_url,
-            "timeout_ms": max(1, round(timeout_s * 1000)), "report": str(report), "jobs": jobs,
-        }
-        calls = sum(1 + 2 * len(job["states"]) for job in jobs)
-        ended = _spawn(order, _START_S + 2 * calls * timeout_s)
-        text = report.read_text("utf-8") if report.exists() else ""
-    lines: list[Mapping[str, Any]] = [json.loads(line) for line in text.splitlines()]
-    if len(lines) != len(chosen):
-        raise ContractError(
-            f"{pact.path}: {len(lines)} of {len(chosen)} interactions were verified, then the "
-            f"verifier ended: {ended[-500:]}"
-        )
+            item = pact.interactions[n]
+            jobs.append({"pact": str(single), "url": url, "states": states_of(item),
+                         "values": "ProviderState" in json.dumps(
+                             [item["request"].get("generators"), item["response"].get("generators")])})
+        lines: list[Mapping[str, Any]] = []
+        while len(lines) < len(jobs):
+            report = folder / f"report-{len(lines)}.jsonl"
+            left = jobs[len(lines):]
+            order = {"provider": pact.provider, "state_url": state_url, "report": str(report), "jobs": left,
+                     "timeout_ms": max(1, round(timeout_s * 1000))}
+            calls = sum(1 + 2 * len(job["states"]) for job in left)
+            ended = _spawn(order, _START_S + 2 * calls * timeout_s)
+            told = report.read_text("utf-8").splitlines() if report.exists() else []
+            lines += [json.loads(line) for line in told]
+            if len(told) < len(left):
+                lines.append({"error": f"the verifier ended: {ended[-500:]}", "results": None, "output": "",
+                              "values": {}})
     return lines
 
 
@@ -164,31 +219,40 @@ def _spawn(order: Mapping[str, Any], limit_s: float) -> str:
 
 
 def _judge(
-    item: Mapping[str, Any], line: Mapping[str, Any], witness: Witness, url: str
+    pact: PactFile, number: int, line: Mapping[str, Any], witness: Witness, url: str
 ) -> InteractionResult:
-    """Hold what the verifier says, and what the provider saw, against the interaction."""
-    states = tuple(state["name"] for state in item.get("providerStates", ()))
+    """Hold what the verifier says, and what the provider saw and answered, against the interaction."""
+    item = pact.interactions[number]
+    seen = tuple(witness.exchanges())
+    reasons = _told(item, line)
+    if witness.unreachable:
+        reasons.insert(0, f"the provider cannot be reached: {witness.unreachable}")
+    if not reasons:
+        reasons += arrived(item, pact.version, url, seen, line["values"])
+    if not reasons:
+        reasons += lax(item["response"], pact.version, seen[0].status, seen[0].answer,
+                       seen[0].answer_header("Content-Type"))
+    states = tuple(state["name"] for state in states_of(item))
+    return InteractionResult(item["description"], states, not reasons, tuple(reasons), str(line["output"]),
+                             seen, number)
+
+
+def _told(item: Mapping[str, Any], line: Mapping[str, Any]) -> list[str]:
+    """Return why the verifier's own word is no success."""
     results = line["results"] if isinstance(line["results"], Mapping) else {}
-    seen = results.get("interactionResults") or []
+    told = results.get("interactionResults") or []
     reasons = []
-    for one in seen:
+    for one in told:
         if one.get("result") != "OK":
             reasons += _mismatches(one.get("mismatch"))
     if line["error"] and not reasons:
         reasons.append(str(line["error"]))
-    names = [one.get("interactionDescription", one.get("description")) for one in seen]
+    names = [one.get("interactionDescription", one.get("description")) for one in told]
     if not line["error"] and names != [item["description"]]:
         reasons.append(f"the verifier reports {names}, not this one interaction")
     if not line["error"] and results.get("result") is not True:
         reasons.append("the verifier does not report success")
-    if witness.unreachable:
-        reasons.insert(0, f"the provider cannot be reached: {witness.unreachable}")
-    expected, seen_there = expected_request(item, url), witness.seen()
-    if not reasons and seen_there != [expected]:
-        reasons.append(f"the provider saw {seen_there}, not this one request: {expected}")
-    return InteractionResult(
-        item["description"], states, not reasons, tuple(reasons), str(line["output"])
-    )
+    return reasons
 
 
 def _mismatches(value: Any) -> list[str]:

@@ -181,6 +181,8 @@ def _take(exchange: Exchange, event: Event) -> None:
             exchange.value, exchange.spoilt = data.get("value"), data.get("spoilt")
         case "effect":
             exchange.effects.append(str(data["effect"]))
+        case "mismatch":
+            exchange.mismatch = str(data["what"])
         case "fault_unplanned":
             exchange.unplanned = str(data["what"])
         case "opaque":

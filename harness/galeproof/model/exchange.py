@@ -58,6 +58,7 @@ class Exchange:
     origin: str = ""
     effects: list[str] = field(default_factory=list)
     unplanned: str | None = None
+    mismatch: str | None = None
     opaque: bool = False
     evidence: list[int] = field(default_factory=list)
 

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs
 from galeproof.kernel.wire import Head
 from galeproof.origin.garbage import HUGE_HEAD_BYTES, bomb, spoil
 
-__all__ = ["DEFAULT_ANSWER", "Rendered", "idempotency_key", "proof_value", "render", "respond"]
+__all__ = ["DEFAULT_ANSWER", "Rendered", "idempotency_key", "proof_value", "render", "respond",
+           "retry_after"]
 
 # for a subject that says nothing of its API: a payment that most readers accept
 DEFAULT_ANSWER: Mapping[str, Any] = {
@@ -168,13 +169,18 @@ def _date(at_s: float, form: str) -> str:
     return f"{day}, {date} {month} {year} {clock} GMT"
 
 
+def retry_after(answer: Mapping[str, Any], wall_s: float) -> str | None:
+    """Return the Retry-After that a step asks for: seconds, a date, or None."""
+    if answer.get("retry_after_date_s") is not None:
+        return _date(wall_s + answer["retry_after_date_s"], str(answer.get("retry_after_form")))
+    seconds = answer.get("retry_after_s")
+    return None if seconds is None else str(int(seconds))
+
+
 def _special(answer: Mapping[str, Any], wall_s: float) -> dict[str, str]:
     headers = {"Date": formatdate(wall_s, usegmt=True)}
-    if answer.get("retry_after_s") is not None:
-        headers["Retry-After"] = str(int(answer["retry_after_s"]))
-    if answer.get("retry_after_date_s") is not None:
-        headers["Retry-After"] = _date(wall_s + answer["retry_after_date_s"],
-                                       str(answer.get("retry_after_form")))
+    if (wait := retry_after(answer, wall_s)) is not None:
+        headers["Retry-After"] = wait
     return headers
 
 

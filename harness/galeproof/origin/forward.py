@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
 from galeproof.kernel.wire import head_end, parse_head, response_body
 
-__all__ = ["forward"]
+__all__ = ["forward", "relabelled", "with_header"]
 
 
-async def forward(upstream: str, raw_head: bytes, body: bytes, method: str) -> AsyncIterator[bytes]:
+async def forward(upstream: str, raw_head: bytes, body: bytes, method: str) -> AsyncGenerator[bytes, None]:
     """Ask the upstream the same bytes, and yield its answer's bytes unchanged.
 
     Args:
@@ -48,3 +48,17 @@ async def forward(upstream: str, raw_head: bytes, body: bytes, method: str) -> A
                 raise ConnectionResetError("upstream cut its answer")
     finally:
         writer.transport.abort()
+
+
+def relabelled(raw_head: bytes, status: int, phrase: str) -> bytes:
+    """Return an answer's head with another status line."""
+    _, _, rest = raw_head.partition(b"\r\n")
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode() + rest
+
+
+def with_header(raw_head: bytes, name: str, value: str | None) -> bytes:
+    """Return a head with one value of a header, in place of those that it has; without it for None."""
+    first, *lines = raw_head[:-4].split(b"\r\n")
+    kept = [line for line in lines if line.partition(b":")[0].strip().lower() != name.lower().encode()]
+    added = [] if value is None else [f"{name}: {value}".encode("latin-1")]
+    return b"\r\n".join([first, *kept, *added]) + b"\r\n\r\n"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from galeproof.kernel.clock import sleep, wall_s
 from galeproof.kernel.recorder import Recorder
 from galeproof.kernel.wire import MAX_HEAD, Head, Opaque, parse_head, request_body, response_body
-from galeproof.origin.answers import Rendered, idempotency_key, respond
+from galeproof.origin.answers import Rendered, idempotency_key, respond, retry_after
 from galeproof.origin.exchange_view import Director, View
-from galeproof.origin.forward import forward
+from galeproof.origin.forward import forward, relabelled, with_header
 from galeproof.origin.ledger import Ledger
 from galeproof.origin.tokens import Issuer
 
@@ -26,6 +27,7 @@ TOKEN_ROUTE = "POST /oauth/token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _FOREVER_S = 3600.0
 _PIECE = 65536
+_SCRIPTED = ("status", "garbage", "endless", "body", "location")  # answers of our own
 _DRIP_S = 15.0  # how long a dripping part lasts
 _FAST, _SLOW, _MUCH = 50e6, 1e6, 64_000_000  # an endless body: bytes a second, and until when fast
 
@@ -35,7 +37,8 @@ class Origin:
 
     Attributes:
         operations: The spec of each reference: ``answer``, ``status``, ``headers``, ``effect``,
-            ``amount``, ``upstream``.
+            ``amount``, ``upstream`` (who gives the healthy answer, where it is not us) and
+            ``upstreams`` (who gives the answer of a status, by its digits).
         key_where: Where the idempotency key stands: a header's name or ``body:field``.
         always_close: Whether each answer says ``Connection: close``.
         issuer: The authority that requests to TOKEN_ROUTE are for, or None.
@@ -145,8 +148,8 @@ class _Exchange:
         if refusal := self._refusal(head):
             self.note(refusal)
             self.answer = {"status": 401, "headers": {"WWW-Authenticate": 'Bearer error="invalid_token"'}}
-        if spec.get("upstream") and not self.answer.get("status"):
-            await self._forward(spec, head)
+        if upstream := self._upstream(spec):
+            await self._forward(upstream, spec, head)
             return
         rendered = self._render(head, spec)
         if await self._cut("effect"):
@@ -201,6 +204,13 @@ class _Exchange:
         sent = self.raw_head.decode("latin-1")
         return "secret_refused" if any(_holds(sent, old) for old in self.origin.worthless) else None
 
+    def _upstream(self, spec: Mapping[str, Any]) -> str | None:
+        """Who answers this attempt in our place: for a scripted status, whoever has that status."""
+        if not any(self.answer.get(name) for name in _SCRIPTED):
+            return spec.get("upstream")
+        found: str | None = (spec.get("upstreams") or {}).get(str(self.answer.get("status")))
+        return found
+
     def _closes(self, head: Head) -> bool:
         return (self.origin.always_close or bool(self.answer.get("close"))
                 or (head.get("connection") or "").lower() == "close"
@@ -212,10 +222,7 @@ class _Exchange:
         applies = wanted if wanted is not None else status < 300 and spec.get("effect") is not False
         effect = None
         if head.first[0] not in _SAFE and applies:
-            key = idempotency_key(head, self.body, self.origin.key_where)
-            effect, replayed = self.origin.ledger.apply(key)
-            self.note("effect", effect=effect, key=key, replayed=replayed,
-                      sha256=hashlib.sha256(self.body).hexdigest())
+            effect = self._apply(head)
         names = {"ref": self.view.marker or "", "amount": spec.get("amount", 1000),
                  "effect": effect or self.view.marker or "", "attempt": self.view.attempt,
                  "now": int(wall_s())}
@@ -225,6 +232,14 @@ class _Exchange:
             least = int(_DRIP_S / drip["every_s"])
         return respond(self.answer, spec, names, head=head, body_at_least=least,
                        close=self._closes(head), wall_s=wall_s(), places=self.origin.places)
+
+    def _apply(self, head: Head) -> str:
+        """Put an effect into the ledger and return its id."""
+        key = idempotency_key(head, self.body, self.origin.key_where)
+        effect, replayed = self.origin.ledger.apply(key)
+        self.note("effect", effect=effect, key=key, replayed=replayed,
+                  sha256=hashlib.sha256(self.body).hexdigest())
+        return effect
 
     async def _send(self, rendered: Rendered, closes: bool) -> None:
         drip = self.answer.get("drip") or {}
@@ -289,23 +304,48 @@ class _Exchange:
             await sleep(_FOREVER_S)
         return True
 
-    async def _forward(self, spec: Mapping[str, Any], head: Head) -> None:
-        """Let the provider behind answer. The connection is kept unless the answer says otherwise:
-        a client would be right to send its next request on it."""
-        closes = None
+    async def _forward(self, upstream: str, spec: Mapping[str, Any], head: Head) -> None:
+        """Let whoever is behind answer, and cut where the step says so."""
+        asked = forward(upstream, self.raw_head, self.raw_body, head.first[0])
         try:
-            async for data in forward(spec["upstream"], self.raw_head, self.raw_body,
-                                      head.first[0]):
-                if closes is None:  # the first piece is the answer's whole head
-                    said = parse_head(data)
-                    closes = ((said.get("connection") or "").lower() == "close"
-                              or response_body(said, head.first[0]).mode == "close")
-                await self._write(data)
+            async with contextlib.aclosing(asked) as pieces:
+                await self._pass_on(pieces, spec, head)
         except OSError as error:
             self.note("fault_unplanned", what=f"behind the origin: {error}")
             self.phase("behind", "rst")
+
+    async def _pass_on(self, pieces: AsyncIterator[bytes], spec: Mapping[str, Any], head: Head) -> None:
+        """The connection is kept unless the answer says otherwise: a client would be right to send its
+        next request on it. A mismatch of the contract is no fault of the provider's: as a 500 a sound
+        client would try it again."""
+        raw = await anext(pieces)  # the answer's whole head
+        said = parse_head(raw)
+        mismatch = said.get("x-pact")
+        if mismatch is not None:
+            self.note("mismatch", what=mismatch)
+            raw, self.cut = relabelled(raw, 400, "Contract Mismatch"), {}
+        elif any(self.answer.get(n) is not None for n in ("retry_after_s", "retry_after_date_s")):
+            raw = with_header(raw, "Retry-After", retry_after(self.answer, wall_s()))
+        status = 400 if mismatch is not None else int(said.first[1])
+        if status < 300 and head.first[0] not in _SAFE and spec.get("effect") is not False:
+            self._apply(head)
+        if await self._cut("effect"):
             return
-        self.note("answered", status=None, total=self.total, value=spec.get("value"))
+        drip = self.answer.get("drip") or {}
+        await self._part(raw, drip, "headers")
+        if await self._cut("headers"):
+            return
+        if self.cut.get("at") == "body":
+            body = b"".join([data async for data in pieces])
+            await self._part(body[: min(self.cut["bytes"], max(0, len(body) - 1))], drip, "body")
+            await self._cut("body")
+            return
+        async for data in pieces:
+            await self._part(data, drip, "body")
+        closes = ((said.get("connection") or "").lower() == "close"
+                  or response_body(said, head.first[0]).mode == "close")
+        self.note("answered", status=status, total=self.total,
+                  value=spec.get("value") if status < 300 else None)
         self.origin.director.phase(self.number, self.total, "end" if closes else "keep")
 
 

@@ -32,12 +32,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--galeproof-effort", choices=("quick", "ci", "nightly"), default="quick",
                     help="how much the harness checks itself")
     group.addoption("--galeproof-scenario", action="append", default=[],
-                    help="only these scenarios")
+                    help="only these scenarios; contract tests run again under each of them")
+    group.addoption("--galeproof-provider", metavar="URL", default=None,
+                    help="collect the pacts in folders called pacts, an item an interaction, and verify this "
+                         "provider")
+    group.addoption("--galeproof-states", metavar="URL|FILE", default=None,
+                    help="where provider states are set, or a Python file with their handlers")
+    group.addoption("--galeproof-pacts", metavar="FOLDER", default="pacts",
+                    help="where the pact of a whole, green run is written")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers, and settle the seed: the controller draws it, workers are given it."""
     config.addinivalue_line("markers", "scenario(*names): run this test in these scenarios")
+    config.addinivalue_line("markers", "contract(*storms): gale.contract: calm air, then each storm")
     config.addinivalue_line("markers", "profile(**promises): what the subject promises")
     config.addinivalue_line("markers", "expect_unknown(*codes): these may end UNKNOWN")
     given = getattr(config, "workerinput", {}).get("galeproof_seed")
@@ -56,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         seed = secrets.randbelow(2**31)
     config.stash[_seed_key] = seed
+    from galeproof.plugin.pacts import Pacts
+
+    config.pluginmanager.register(Pacts(config), "galeproof-pacts")
 
 
 def _kept(path: Path) -> dict[str, Any]:
@@ -100,7 +111,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect scenario files: a YAML file in a folder called ``scenarios``."""
+    """Collect scenario files (YAML in a folder called ``scenarios``), and pacts where a provider is named."""
+    if file_path.suffix == ".json" and file_path.parent.name == "pacts":
+        if parent.config.getoption("--galeproof-provider") is None:
+            return None
+        from galeproof.plugin.provider_items import ProviderFile
+
+        pacts: pytest.Collector = ProviderFile.from_parent(parent, path=file_path)
+        return pacts
     if file_path.suffix not in (".yaml", ".yml") or file_path.parent.name != "scenarios":
         return None
     wanted = parent.config.getoption("--galeproof-scenario")
@@ -113,7 +131,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item a scenario of ``@pytest.mark.scenario``."""
+    """Make one item a scenario of ``@pytest.mark.scenario``, and of a contract one in calm air too."""
+    contract = metafunc.definition.get_closest_marker("contract")
+    if contract and "gale" in metafunc.fixturenames:
+        storms = metafunc.config.getoption("--galeproof-scenario") or contract.args
+        names: list[str | None] = [None, *storms]
+        metafunc.parametrize("gale", names, indirect=True, ids=["contract", *storms])
+        return
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker and "gale" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("--galeproof-scenario")
@@ -163,6 +187,10 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
         yield made
     finally:
         made.close()
+    if made.contracts and scenario is None:
+        from galeproof.plugin.pacts import keep
+
+        keep(request.node, made.fragments)
 
 
 @pytest.fixture

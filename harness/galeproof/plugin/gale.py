@@ -9,13 +9,13 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from galeproof import __version__
 from galeproof.errors import UsageError
-from galeproof.faults.steps import parse_step_words
+from galeproof.faults.steps import Schedule, parse_step_words
 from galeproof.invariants import judge
 from galeproof.kernel.chance import canary, reference, stream
 from galeproof.kernel.clock import now_ns, wall_at_s
@@ -37,6 +37,10 @@ from galeproof.subject.environment import spare_loopback
 from galeproof.subject.sealed import Secrets
 from galeproof.subject.shown import probe as probe_exception
 from galeproof.world import WorldRun
+
+if TYPE_CHECKING:
+    from galeproof.contract import Fragment, Interaction
+    from galeproof.plugin.contracting import CalmContract, StormContract
 
 __all__ = ["Gale"]
 
@@ -67,6 +71,8 @@ class Gale:
         self._overlapped = False
         self._lock = threading.RLock()
         self._capture: Capture | None = None
+        self.contracts = item is not None and item.get_closest_marker("contract") is not None
+        self.fragments: list[Fragment] = []
         self._secrets = Secrets({"api_key": canary(self._rng)})
 
     # -- a storm around an existing test ----------------------------------------------------
@@ -105,7 +111,7 @@ class Gale:
         """
         air = Gale(self._shared, self._test, self._subject, None, self._promises, self._unknown)
         scenario = parse_scenario(storm.text(), "storm", frozenset(self._shared.codes))
-        schedule = schedule_of(scenario, air._profile)
+        schedule = schedule_of(scenario, air.profile)
         if isinstance(schedule, NotApplicable):
             raise UsageError(f"gale.storm: {schedule.reason}")
         air._storm, air._lanes = storm, schedule.lanes
@@ -116,7 +122,8 @@ class Gale:
             air.close()
 
     def operation(self, name: str, *, answer: Any = None, kind: str = "write", status: int = 200,
-                  effect: bool = True, may_fail: bool = False) -> OperationScope:
+                  effect: bool = True, may_fail: bool = False, more: Mapping[str, Any] | None = None
+                  ) -> OperationScope:
         """Open one operation.
 
         Args:
@@ -126,10 +133,59 @@ class Gale:
             status: The healthy status.
             effect: False where a 2xx is no effect.
             may_fail: Swallow the client's exception; it is an outcome all the same.
+            more: Who answers in the origin's place (``upstream``, ``upstreams``), or None.
         """
         spec = {"kind": kind, "answer": answer, "status": status, "headers": {},
-                "effect": effect and kind == "write"}
+                "effect": effect and kind == "write", **(more or {})}
         return OperationScope(self, name, spec, may_fail)
+
+    def contract(self, *interactions: Interaction) -> CalmContract | StormContract:
+        """Hold one interaction; the test runs in calm air, which makes the pact, and again under each
+        storm of its ``contract`` marker or of ``--galeproof-scenario``.
+
+        Args:
+            interactions: The one that the client asks for, then answers of other statuses to the same
+                request, which a storm's step of that status gives.
+
+        Raises:
+            UsageError: The test has no ``contract`` marker.
+            ContractError: An interaction is refused.
+        """
+        from galeproof.plugin.contracting import open_contract  # the extra `pact`
+
+        if not self.contracts:
+            raise UsageError("gale.contract: mark the test with @pytest.mark.contract")
+        return open_contract(self, interactions, self._scenario)
+
+    def plan(self, schedule: Schedule) -> None:
+        """Take a scenario's schedule for this test."""
+        self._lanes = schedule.lanes
+        self._schedule = [step.as_dict() for step in schedule.steps]
+
+    def keep_fragment(self, fragment: Fragment) -> None:
+        """Keep a matched interaction for the pact, which is written where the whole run is over.
+
+        Raises:
+            ContractError: Another test says something else of the same interaction, or it holds a secret.
+        """
+        from galeproof.contract import ContractError, find_secrets
+
+        if found := find_secrets(fragment.document, map(str, self._secrets.values())):
+            raise ContractError(f"not written: {'; '.join(found)}")
+        self._shared.claim(fragment.interaction)
+        self.fragments.append(fragment)
+
+    def judged(self, history: History) -> list[Verdict]:
+        """Judge a history of this test by the invariants that the project wants, and tell it."""
+        config = self._shared.config
+        verdicts = weighed(judge(history, self.profile, config.codes()), config.severity)
+        self._tell(verdicts, history)
+        return [v for v in verdicts if v.outcome is not Outcome.FAIL or config.fails(v)]
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The invariants that are built."""
+        return self._shared.codes
 
     def next_operation(self) -> tuple[str, int]:
         """Draw reference and amount of the next operation."""
@@ -182,12 +238,13 @@ class Gale:
         return self._world
 
     @property
-    def _profile(self) -> Profile:
+    def profile(self) -> Profile:
+        """What the test's subject promises."""
         return parse_profile(self._promises, f"{self._test}: profile marker")
 
     @property
     def _key(self) -> str:
-        return self._profile.idempotency_key or "Idempotency-Key"
+        return self.profile.idempotency_key or "Idempotency-Key"
 
     def begin_operation(self, ref: str, spec: Mapping[str, Any]) -> None:
         """Tell the world what this operation's healthy answer is, and that it runs now."""
@@ -232,11 +289,12 @@ class Gale:
         return {
             "scenario": self._test, "seed": self._shared.seed, "subject": self._test,
             "engine": self._shared.station.engine, "target": None, "version": __version__,
-            "profile": self._profile.model_dump(mode="json", exclude_unset=True),
+            "profile": self.profile.model_dump(mode="json", exclude_unset=True),
             "refs": self._used, "secrets": dict(self._secrets), "sequential": not self._overlapped,
             "origin": self._room.base_url.removeprefix("http://"),
             "expect": {"outcome": "any", "exercised": []}, "budget_s": 30.0,
             "words": [step["word"] for step in self._schedule],
+            "lanes": {name: list(toxics) for name, toxics in self._lanes.items()},
             "spoiled": self._schedule[-1]["first"] - 1 if self._schedule else 0,
             "channels": list(CHANNELS), "effects": told["effects"],
             "lag_p99_ms": told["lag_p99_ms"], "start_wall_s": round(began_s, 3),
@@ -256,7 +314,7 @@ class Gale:
         """
         self._known(codes, "gale.check")
         history = self.history
-        verdicts = judge(history, self._profile, frozenset(codes))
+        verdicts = judge(history, self.profile, frozenset(codes))
         self._tell(verdicts, history)
         self._settle([
             v for v in verdicts if v.outcome is Outcome.FAIL
@@ -272,7 +330,7 @@ class Gale:
         """
         self._known(codes, "gale.holds")
         history = self.history
-        verdicts = judge(history, self._profile, frozenset(codes))
+        verdicts = judge(history, self.profile, frozenset(codes))
         self._settle([v for v in verdicts if v.outcome is Outcome.FAIL], history)
         return verdicts
 
@@ -315,7 +373,7 @@ class Gale:
         if subject is None:
             subject = self._shared.config.subject(None)
         elif not isinstance(subject, Subject):
-            subject = subject_of(subject, self._profile if self._promises else None)
+            subject = subject_of(subject, self.profile if self._promises else None)
         return Whole(self._shared, subject, self._scenario)
 
     async def arun(self) -> list[Verdict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from galeproof import __version__
 from galeproof.invariants import INVARIANTS
@@ -11,6 +12,9 @@ from galeproof.model import History
 from galeproof.runner import Judged, RunFolder, Station
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config
+
+if TYPE_CHECKING:
+    from galeproof.contract import Interaction
 
 __all__ = ["Shared", "facts_of"]
 
@@ -22,6 +26,7 @@ class Shared:
     Attributes:
         common: A folder that all xdist workers of this test run share; None without xdist.
         results: What scenario files have shown so far, by the scenario's name.
+        claimed: What tests have said of interactions, by names.
     """
 
     engine: str
@@ -30,6 +35,7 @@ class Shared:
     root: Path
     common: Path | None = None
     results: dict[str, CatalogueResult] = field(default_factory=dict)
+    claimed: dict[tuple[str, ...], Interaction] = field(default_factory=dict)
     _station: Station | None = None
     _config: Config | None = None
 
@@ -54,6 +60,22 @@ class Shared:
     def codes(self) -> frozenset[str]:
         """The invariants that are built."""
         return frozenset(INVARIANTS)
+
+    def claim(self, interaction: Interaction) -> None:
+        """Note what a test says of an interaction.
+
+        Raises:
+            ContractError: Another test said something else of it.
+        """
+        from galeproof.contract import ContractError, same_contract
+
+        names = tuple(sorted(state.name for state in interaction.states))
+        key = (interaction.consumer, interaction.provider, interaction.description, *names)
+        known = self.claimed.setdefault(key, interaction)
+        if not same_contract(known, interaction):
+            raise ContractError(
+                f"interaction {interaction.description!r} in states {list(names)} is defined twice, and not "
+                "the same: Pact would keep one; give one of them another description or state")
 
     def keep(self, judged: Judged, source: str, facts: dict[str, object]) -> Path:
         """Keep one run's folder."""

@@ -63,8 +63,8 @@ def unmet(history: History) -> str | None:
 def _bit(exchange: Exchange, history: History) -> bool:
     """Whether the planned fault of one exchange was done."""
     word = exchange.word
-    if word == "ok":
-        return False
+    if word == "ok" or exchange.mismatch:
+        return False  # a request that breaks the contract was refused, whatever was planned
     if exchange.x is None or exchange.opaque:
         return True  # reset on accept; or relayed unread, with its fault on record
     kind = word.split(" ")[0]

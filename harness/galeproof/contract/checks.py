@@ -1,0 +1,84 @@
+"""What a contract cannot say of answers: Retry-After, media types of problems, secrets in errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from galeproof.contract.reading import PactFile
+from galeproof.contract.secrets import find_secrets
+from galeproof.contract.verify import InteractionResult
+
+__all__ = ["CheckResult", "check_answers"]
+
+_SECONDS = re.compile("[0-9]+")
+_BUSY = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: `passed` is None where it could not be judged, and `why` says so."""
+
+    name: str
+    passed: bool | None
+    why: str = ""
+
+
+def check_answers(pact: PactFile, results: Sequence[InteractionResult]) -> list[CheckResult]:
+    """Check the answers that were seen: Retry-After, media types of problems, secrets in errors."""
+    checks: list[CheckResult] = []
+    for title, check in (("429 and 503 carry a Retry-After that parses", _waits),
+                         ("problems have their media type", _problems),
+                         ("no error body carries a secret", _secrets)):
+        found = [(result, why) for result in results if result.seen
+                 if (why := check(pact, result)) is not None]
+        broken = [f"{result.description}: {why}" for result, why in found if why]
+        passed = None if not found else not broken
+        checks.append(CheckResult(title, passed, "; ".join(broken) if found else "no such answer was seen"))
+    return checks
+
+
+def _waits(pact: PactFile, result: InteractionResult) -> str | None:
+    seen = result.seen[-1]
+    if seen.status not in _BUSY:
+        return None
+    value = seen.answer_header("Retry-After")
+    return "" if value is not None and _parses(value) else f"Retry-After is {value!r}"
+
+
+def _parses(value: str) -> bool:
+    if _SECONDS.fullmatch(value):
+        return True
+    try:
+        return value.endswith("GMT") and parsedate_to_datetime(value) is not None
+    except ValueError:
+        return False
+
+
+def _problems(pact: PactFile, result: InteractionResult) -> str | None:
+    seen = result.seen[-1]
+    if seen.status < 400 or not seen.answer:
+        return None
+    try:
+        document = json.loads(seen.answer)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not {"title", "type", "status"} & set(document):
+        return None
+    media = (seen.answer_header("Content-Type") or "").partition(";")[0].strip()
+    return "" if media == "application/problem+json" else f"a problem document is {media or 'untyped'}"
+
+
+def _secrets(pact: PactFile, result: InteractionResult) -> str | None:
+    seen = result.seen[-1]
+    if seen.status < 400:
+        return None
+    told = [v.partition(" ")[2] or v for n, v in seen.headers
+            if n.lower() in ("authorization", "cookie", "x-api-key", "proxy-authorization")]
+    text = seen.answer.decode("utf-8", "replace")
+    if any(secret in text for secret in told):
+        return "it echoes the request's credential"
+    return "; ".join(find_secrets([text], where="its body"))
