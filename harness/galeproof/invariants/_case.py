@@ -123,6 +123,9 @@ class Case:
 
     def doubt(self) -> str:
         """Say why nothing could be judged: the first reason that applies."""
+        return self.once("doubt", self._doubt)
+
+    def _doubt(self) -> str:
         if any(o.unplanned for o in self.operations):
             return "harness_fault"
         if any(True for _ in self.history.of("opaque")):

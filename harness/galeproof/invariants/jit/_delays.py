@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from galeproof.invariants._case import Case
 from galeproof.model.exchange import Exchange, Operation
 
-__all__ = ["ENOUGH", "IMMEDIATE_S", "Delays", "Noise", "delays_of", "noise_of", "quantile", "refused",
-           "spread95"]
+__all__ = ["ENOUGH", "IMMEDIATE_S", "Delays", "Noise", "delays_of", "noise_of", "quantile", "refusals",
+           "refused", "spread95"]
 
 ENOUGH = 20
 IMMEDIATE_S = 0.005
@@ -99,7 +99,7 @@ def noise_of(case: Case) -> Noise:
 def _noise(case: Case) -> Noise:
     beat = float(case.history.header.get("lag_p99_ms") or 0.0) / 1000
     calls = [(o.attempts[0].start_lo_ns - o.start.lo_ns) / 1e9
-             for o in case.sound() if len(refused(o)) and o.attempts[0].x is not None]
+             for o, _ in refusals(case) if o.attempts[0].x is not None]
     spread = max(beat, spread95(calls))
     return Noise(spread, max(_FLOOR_S, 1.5 * spread))
 
@@ -117,12 +117,10 @@ def delays_of(case: Case, noise: Noise) -> list[Delays]:
 def _delays(case: Case, noise: Noise) -> list[Delays]:
     lags = _long_lags(case, noise.tau_s)
     groups: dict[tuple[str, int, int], list[list[tuple[Exchange, Exchange]]]] = {}
-    for operation in case.sound():
-        pairs = refused(operation)
-        if pairs:
-            instance = int(operation.start.data.get("instance") or 1)
-            key = (operation.name, instance, pairs[0][0].status or 0)
-            groups.setdefault(key, []).append(pairs)
+    for operation, pairs in refusals(case):
+        instance = int(operation.start.data.get("instance") or 1)
+        key = (operation.name, instance, pairs[0][0].status or 0)
+        groups.setdefault(key, []).append(pairs)
     found = []
     for key, operations in groups.items():
         for number, batch in enumerate(_batches(operations)):
@@ -136,6 +134,11 @@ def _delays(case: Case, noise: Noise) -> list[Delays]:
                     tuple(sorted((b.start_lo_ns - (a.end_hi_ns or 0)) / 1e9 for a, b in clean)),
                     tuple(b.evidence[0] for _, b in clean[:5])))
     return found
+
+
+def refusals(case: Case) -> list[tuple[Operation, list[tuple[Exchange, Exchange]]]]:
+    """Return the operations that were refused and tried again, each with what ``refused`` gives."""
+    return case.once("refusals", lambda: [(o, pairs) for o in case.sound() if (pairs := refused(o))])
 
 
 def refused(operation: Operation) -> list[tuple[Exchange, Exchange]]:

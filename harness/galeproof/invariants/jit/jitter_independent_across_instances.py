@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.jit._delays import ENOUGH, Noise, noise_of, quantile, refused
+from galeproof.invariants.jit._delays import ENOUGH, Noise, noise_of, quantile, refusals
 from galeproof.invariants.jit._shape import NARROW, immediate_s
 from galeproof.model import Finding, Outcome, Verdict
 
@@ -71,9 +71,9 @@ def check(case: Case) -> Verdict:
 def _rows(case: Case) -> dict[tuple[str, int], list[_Row]]:
     """By operation and retry, a row for each start that has enough delays."""
     found: dict[tuple[str, int], dict[int, list[tuple[float, int]]]] = {}
-    for operation in case.sound():
+    for operation, pairs in refusals(case):
         start = int(operation.start.data.get("instance") or 1)
-        for index, (first, second) in enumerate(refused(operation)[:2], 1):
+        for index, (first, second) in enumerate(pairs[:2], 1):
             gap = (second.start_lo_ns - (first.end_hi_ns or 0)) / 1e9
             found.setdefault((operation.name, index), {}).setdefault(start, []).append(
                 (gap, second.evidence[0]))
