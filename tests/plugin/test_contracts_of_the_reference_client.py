@@ -34,7 +34,7 @@ def test_every_interaction_under_five_storms(inner, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]))
     inner.tests(TESTS)
-    result = inner.run("-q", "-n", "2")
+    result = inner.run("-q", "-n", "4")
     assert {"passed": 150} == result.parseoutcomes(), result.stdout.str()[-6000:]
     written = inner.pytester.path / "pacts" / "galeproof-client-payments-api.json"
     assert (ROOT / "contracts" / "pacts" / written.name).read_bytes() == written.read_bytes()

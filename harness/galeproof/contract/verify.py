@@ -209,7 +209,7 @@ def _spawn(order: Mapping[str, Any], limit_s: float) -> str:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            env={**clean, "NO_PROXY": "*"},
+            env=clean,
             timeout=limit_s,
             check=False,
         )
