@@ -39,7 +39,7 @@ __all__ = [
 
 CLEAN = "clean"
 CUT_KINDS = ("rst", "fin", "hang", "refuse", "blackhole", "stale", "tls stall", "tls drip")
-CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body")
+CUT_AT = ("accept", "request", "effect", "headers", "body", "request_body", "answer")
 DRIP_PARTS = ("body", "headers", "interim")
 DATE_FORMS = ("imf", "rfc850", "asctime")
 # no JSON, or none that one may trust
@@ -54,6 +54,7 @@ BLOATS = ("gzip_bomb", "huge_head")
 MAX_CUT_BYTES = 16_777_216
 
 PLACES = ("other", "other_host", "first", "plain")
+_RESTING = "fin after answer"  # the answer is whole; the connection that it leaves is closed unsaid
 _ALONE = ("refuse", "blackhole", "stale", "tls stall", "tls drip")
 _CUT_WORDS = re.compile(
     r"(?P<kind>rst|fin|hang) after "
@@ -62,7 +63,7 @@ _CUT_WORDS = re.compile(
 _STATUS_WORDS = re.compile(r"(?P<status>[0-9]{3})(?P<effect> with effect)?")
 _CUT_HINT = (
     "allowed: rst|fin|hang after accept|request|effect|headers|N bytes|N request bytes, "
-    "refuse, blackhole, stale, tls stall, tls drip"
+    "fin after answer, refuse, blackhole, stale, tls stall, tls drip"
 )
 
 
@@ -279,6 +280,8 @@ def parse_cut(text: str) -> Cut:
     words = " ".join(text.split())
     if words in _ALONE:
         return Cut(words)
+    if words == _RESTING:
+        return Cut("fin", "answer")
     found = _CUT_WORDS.fullmatch(words)
     if not found:
         raise ScenarioError(f"{words[:60]!r} is no cut; {_CUT_HINT}")

@@ -18,6 +18,8 @@ from galeproof.invariants.cbk.client_errors_do_not_trip import CBK004
 from galeproof.invariants.cbk.closes import CBK003
 from galeproof.invariants.cbk.half_open_limited import CBK002
 from galeproof.invariants.cbk.opens import CBK001
+from galeproof.invariants.con.cancellation_frees_the_pool import CON002
+from galeproof.invariants.con.healthy_connection_stays_usable import CON001
 from galeproof.invariants.err.bounded_response import ERR005
 from galeproof.invariants.err.malformed_is_not_success import ERR002
 from galeproof.invariants.err.mapped_error import ERR001
@@ -41,6 +43,7 @@ from galeproof.invariants.jit.jitter_wide import JIT005
 from galeproof.invariants.oau.bounded_refresh import OAU002
 from galeproof.invariants.oau.rotation_picked_up import OAU003
 from galeproof.invariants.oau.single_flight_refresh import OAU001
+from galeproof.invariants.obs.correlation_id import OBS001
 from galeproof.invariants.raf.rate_limit_fields import RAF005
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
@@ -74,10 +77,12 @@ __all__ = ["INVARIANTS", "Invariant", "judge"]
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     BUD001, BUD002, BUD003,
     CBK001, CBK002, CBK003, CBK004, CBK005,
+    CON001, CON002,
     ERR001, ERR002, ERR003, ERR004, ERR005, ERR006,
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
     OAU001, OAU002, OAU003,
+    OBS001,
     RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
     SEC001, SEC002, SEC004, SEC006, SEC007, SEC008,

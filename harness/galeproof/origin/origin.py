@@ -108,7 +108,8 @@ class _Exchange:
         self.origin, self.number, self.view = origin, number, view
         self.reader, self.writer = reader, writer
         self.answer: Mapping[str, Any] = view.step.get("answer") or {}
-        self.cut: Mapping[str, Any] = view.step.get("cut") or {}
+        cut = view.step.get("cut") or {}
+        self.cut: Mapping[str, Any] = {} if cut.get("at") == "answer" else cut  # that is the tap's
         self.total = 0
         self.body = self.raw_body = b""
 

@@ -73,6 +73,8 @@ def check_storm(history: History) -> str | None:
     attribution = attribute(history)
     operations = attribution.operations
     calm = not planned(history)
+    if history.header.get("rests") and operations and operations[0].outcome == "ok":
+        calm = False  # what fails after a rest is CON001's matter
     if calm and (bad := [o for o in operations if o.outcome == "failed"]):
         error = (bad[0].error or {}).get("type")
         return f"{len(bad)} of {len(operations)} operations fail in calm air, the first with {error}"

@@ -67,6 +67,8 @@ def _bit(exchange: Exchange, history: History) -> bool:
         return False  # a request that breaks the contract was refused, whatever was planned
     if exchange.x is None or exchange.opaque:
         return True  # reset on accept; or relayed unread, with its fault on record
+    if word == "fin after answer":
+        return exchange.complete
     kind = word.split(" ")[0]
     if kind in ("rst", "fin", "stale"):
         return exchange.closed is not None

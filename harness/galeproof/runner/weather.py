@@ -420,6 +420,7 @@ def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
         "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
         "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
         "channels": list(work.channels),
+        **({"rests": True} if any(g.after_s for g in scenario.operations) else {}),
         **({"tokens": scenario.tokens.model_dump()} if scenario.tokens else {}),
         **({"tls": True} if scenario.tls else {}),
         **({"cold": True} if work.subject.cold else {}),

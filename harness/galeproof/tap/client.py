@@ -327,6 +327,8 @@ class ClientConnection(asyncio.Protocol):
             return
         exchange.kept = True
         self._next(exchange)
+        if (exchange.step.get("cut") or {}).get("at") == "answer":
+            self.make_close(None, "fin", None)  # it rests: no exchange is broken by it
 
     def _next(self, exchange: Exchange) -> None:
         """Make room for the next request once request and answer are both whole."""

@@ -1,0 +1,3 @@
+"""Connections that are kept, and those that were given up."""
+
+__all__: list[str] = []

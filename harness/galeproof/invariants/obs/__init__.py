@@ -1,0 +1,3 @@
+"""What a client tells of itself: ids, telemetry, fallbacks."""
+
+__all__: list[str] = []
