@@ -90,10 +90,11 @@ def test_old_versions_are_verified(document: Any, name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("document", "name", "member", "value"), [
-    (VERSION_2, "old", "name", "9"), (VERSION_2, "old", "list", []),
-    *((VERSION_3, "newer", member, value) for member, value in [
-        ("i", 1.5), ("d", 1), ("n", "1"), ("b", "true"), ("z", 0), ("s", "a"), ("t", "2026-02-31"), ("l", []),
-        ("l", [1, 2, 3, 4]), ("e", "other")])])
+    (VERSION_2, "old", "name", "9"), (VERSION_3, "newer", "b", "true"),
+    *(pytest.param(VERSION_3, "newer", member, value, marks=pytest.mark.full) for member, value in [
+        ("i", 1.5), ("d", 1), ("n", "1"), ("z", 0), ("s", "a"), ("t", "2026-02-31"), ("l", []),
+        ("l", [1, 2, 3, 4]), ("e", "other")]),
+    pytest.param(VERSION_2, "old", "list", [], marks=pytest.mark.full)])
 def test_old_versions_fail_where_a_rule_does_not_hold(
     document: Any, name: str, member: str, value: Any, tmp_path: Path
 ) -> None:
