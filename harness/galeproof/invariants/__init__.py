@@ -56,6 +56,7 @@ from galeproof.invariants.rty.request_fidelity import RTY007
 from galeproof.invariants.rty.retry_cap import RTY001
 from galeproof.invariants.rty.retry_only_transient import RTY002
 from galeproof.invariants.rty.retry_recovers import RTY003
+from galeproof.invariants.sec.artefacts import SEC005
 from galeproof.invariants.sec.cross_origin_redirect import SEC006
 from galeproof.invariants.sec.exceptions import SEC002
 from galeproof.invariants.sec.logs import SEC001
@@ -85,7 +86,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     OBS001,
     RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
-    SEC001, SEC002, SEC004, SEC006, SEC007, SEC008,
+    SEC001, SEC002, SEC004, SEC005, SEC006, SEC007, SEC008,
     TMO001, TMO002, TMO003, TMO004, TMO005, TMO006, TMO007, TMO008,
 )})
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns, set_timezone
+from galeproof.subject.artefacts import Artefacts
 from galeproof.subject.capture import CHANNELS, Capture, Captured
 from galeproof.subject.description import SubjectDescription, describe
 from galeproof.subject.environment import spare_loopback, trusting
@@ -49,6 +50,8 @@ class LocalInstance:
         self._target = target
         self._object: Any = None
         self._capture = capture
+        self._own_process = capture is not None  # who listens already has a process for the subject
+        self._artefacts: Artefacts | None = None
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
         self._given: dict[str, Any] = {}
 
@@ -74,6 +77,8 @@ class LocalInstance:
         if self._capture is None:
             self._capture = Capture(secrets.values())
             self._capture.start()
+        self._artefacts = Artefacts(secrets.values(), own_temp=self._own_process)
+        self._artefacts.start()
         if not self.description.instance:
             return
         try:
@@ -122,10 +127,12 @@ class LocalInstance:
         finally:
             self._object = None
             self._pool.shutdown(wait=False, cancel_futures=True)
+            left = self._artefacts.stop() if self._artefacts else ([], [])
+            self._artefacts = None
             self._restore.close()
             if self._capture:
                 captured, self._capture = self._capture.stop(), None
-                captured = (captured[0] + shown, captured[1] + probes)
+                captured = (captured[0] + shown + left[0], captured[1] + probes + left[1])
         return captured
 
 

@@ -11,7 +11,8 @@ __all__ = ["SEC001"]
 
 _TELL = Teller("SEC001", "logs", "critical", "sightings")
 _INFO = 20
-_NOT_SAID = frozenset({"repr", "state"})  # what an object shows when asked: SEC004's matter
+# what an object shows when asked, what is left behind, what is measured: SEC004, SEC005 and SEC003
+_NOT_SAID = frozenset({"repr", "state", "files", "arguments", "telemetry"})
 _OTHERS = _NOT_SAID | {"exception"}  # SEC002's
 _MEND = "log names of headers, never values; redact case-insensitively, third-party loggers too"
 
