@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE))
 
 from foreign_clients import CLIENTS, judge_all
 
+pytestmark = pytest.mark.full  # two minutes a client
 DOCUMENT = HERE.parent.parent / "docs" / "foreign-clients.md"
 FOUND = {
     "requests": {

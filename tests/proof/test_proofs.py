@@ -57,8 +57,9 @@ QUICK = quick()
 def proofs(request):
     """The proof clients of this session over their own schedules; what ends as noise is run once more,
     alone."""
-    found = prove([item.callspec.params["name"] for item in request.session.items
-                   if "name" in getattr(getattr(item, "callspec", None), "params", ())])
+    asked = [getattr(getattr(item, "callspec", None), "params", {}).get("name")
+             for item in request.session.items]
+    found = prove([name for name in asked if name in CLIENTS])
     for name in [name for name, proof in found.items() if not decided(proof)]:
         found |= prove([name])
     return found
