@@ -46,9 +46,10 @@ def foreign():
     return judge_all()
 
 
-def _told(proof):
+def _told(proof, name):
+    """Of the first twenty-five invariants; docs/foreign-clients.md tells of these."""
     return {code: " ".join(filter(None, (v["verdict"], v["reason"])))
-            for code, v in proof["verdicts"].items()}
+            for code, v in proof["verdicts"].items() if code in FOUND[name]}
 
 
 @pytest.mark.parametrize("name", sorted(CLIENTS))
@@ -56,7 +57,7 @@ def test_a_foreign_client_gets_the_verdicts_that_its_wire_deserves(foreign, name
     """Each invariant is judged as found; on a busy machine one that rests on time may be noise."""
     proof = foreign[name]
     assert (None, None, 0) == (proof["invalid"], proof["fault"], proof["strays"])
-    told = _told(proof)
+    told = _told(proof, name)
     noisy = {code for code, text in told.items()
              if (code.startswith("TMO") or code in ("JIT001", "RTY003", "RTY006"))
              and text == "UNKNOWN noise"}
@@ -125,7 +126,7 @@ def test_the_table_in_the_docs_is_what_was_found(foreign):
     rows = [[cell.strip() for cell in line.strip("|").split("|")][:4]
             for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| ")][1:]
     found = [[name, proof["version"], f"{code} {proof['verdicts'][code]['name']}", text]
-             for name, proof in foreign.items() for code, text in _told(proof).items()
+             for name, proof in foreign.items() for code, text in _told(proof, name).items()
              if text != "UNKNOWN noise"]
     assert found == [row for row in rows if row in found]
     assert sum(map(len, FOUND.values())) == len(rows)
