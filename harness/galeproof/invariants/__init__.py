@@ -63,6 +63,7 @@ from galeproof.invariants.sec.logs import SEC001
 from galeproof.invariants.sec.no_downgrade import SEC007
 from galeproof.invariants.sec.not_in_url import SEC008
 from galeproof.invariants.sec.repr_and_state import SEC004
+from galeproof.invariants.sec.telemetry import SEC003
 from galeproof.invariants.tmo.attempt_timeout_shrinks import TMO007
 from galeproof.invariants.tmo.body_stall_timeout import TMO003
 from galeproof.invariants.tmo.connect_timeout import TMO001
@@ -86,7 +87,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     OBS001,
     RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
-    SEC001, SEC002, SEC004, SEC005, SEC006, SEC007, SEC008,
+    SEC001, SEC002, SEC003, SEC004, SEC005, SEC006, SEC007, SEC008,
     TMO001, TMO002, TMO003, TMO004, TMO005, TMO006, TMO007, TMO008,
 )})
 
