@@ -69,3 +69,36 @@ class HeadersInAnEvent(MeasuredOnRequests):
 
     def noted(self, span):
         span.add_event("sent", {"headers": f"Authorization: Bearer {self.key}"})
+
+
+# -- OBS002 ------------------------------------------------------------------------------------------
+
+class CountsEachAttempt(Measured):
+    """Trap: one span and one measurement an attempt."""
+
+    INVARIANTS = ("OBS002",)
+
+
+class CountsEachAttemptOnRequests(MeasuredOnRequests):
+    """Trap: the same on requests."""
+
+    INVARIANTS = ("OBS002",)
+
+
+class CountsNoRetries(MeasuredOnRequests):
+    """Only the first attempt is measured, on requests."""
+
+    INVARIANTS, EXPECT = ("OBS002",), frozenset({"OBS002"})
+
+    def counted(self, attempt, labels):
+        if attempt == 1:
+            super().counted(attempt, labels)
+
+
+class LabelsWithThePath(Measured):
+    """The raw path is a label."""
+
+    INVARIANTS, EXPECT = ("OBS002",), frozenset({"OBS002"})
+
+    def labels(self, method, path):
+        return {"http.request.method": method, "url.path": path}
