@@ -44,6 +44,7 @@ from galeproof.invariants.oau.bounded_refresh import OAU002
 from galeproof.invariants.oau.rotation_picked_up import OAU003
 from galeproof.invariants.oau.single_flight_refresh import OAU001
 from galeproof.invariants.obs.correlation_id import OBS001
+from galeproof.invariants.obs.fallback_is_visible import OBS003
 from galeproof.invariants.obs.telemetry_matches_wire import OBS002
 from galeproof.invariants.raf.rate_limit_fields import RAF005
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
@@ -85,7 +86,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
     OAU001, OAU002, OAU003,
-    OBS001, OBS002,
+    OBS001, OBS002, OBS003,
     RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
     SEC001, SEC002, SEC003, SEC004, SEC005, SEC006, SEC007, SEC008,

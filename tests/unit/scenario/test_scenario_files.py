@@ -194,5 +194,5 @@ def test_a_toxic_out_of_range_only_under_this_profile_does_not_apply() -> None:
 def test_the_schema_knows_every_key_of_a_step() -> None:
     """The published schema names the keys that the validator allows."""
     step = scenario_schema()["properties"]["steps"]["items"]
-    assert {"answer", "attempts", "chance", "cut", "from_s", "lane", "operations", "retry_after",
+    assert {"answer", "attempts", "chance", "cut", "from_s", "lane", "operations", "origin", "retry_after",
             "to_s"} == set(step["properties"])
