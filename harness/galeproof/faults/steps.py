@@ -184,6 +184,7 @@ class Step:
         operations: The first and last operation that it happens to, in their order from 1 (last None:
             all later ones); None: to all.
         from_s, to_s: When it begins and ends, in s since the run's first request; None: not bounded.
+        origin: Where it happens: ``first``, ``other``, or None: everywhere.
     """
 
     first: int
@@ -196,6 +197,7 @@ class Step:
     operations: tuple[int, int | None] | None = None
     from_s: float | None = None
     to_s: float | None = None
+    origin: str | None = None
 
     @property
     def level(self) -> str:
@@ -215,6 +217,7 @@ class Step:
             "operations": list(self.operations) if self.operations else None,
             "from_s": self.from_s,
             "to_s": self.to_s,
+            "origin": self.origin,
         }
 
 

@@ -44,6 +44,8 @@ from galeproof.invariants.oau.bounded_refresh import OAU002
 from galeproof.invariants.oau.rotation_picked_up import OAU003
 from galeproof.invariants.oau.single_flight_refresh import OAU001
 from galeproof.invariants.obs.correlation_id import OBS001
+from galeproof.invariants.obs.fallback_is_visible import OBS003
+from galeproof.invariants.obs.telemetry_matches_wire import OBS002
 from galeproof.invariants.raf.rate_limit_fields import RAF005
 from galeproof.invariants.raf.retry_after_beyond_budget import RAF004
 from galeproof.invariants.raf.retry_after_date import RAF002
@@ -63,6 +65,7 @@ from galeproof.invariants.sec.logs import SEC001
 from galeproof.invariants.sec.no_downgrade import SEC007
 from galeproof.invariants.sec.not_in_url import SEC008
 from galeproof.invariants.sec.repr_and_state import SEC004
+from galeproof.invariants.sec.telemetry import SEC003
 from galeproof.invariants.tmo.attempt_timeout_shrinks import TMO007
 from galeproof.invariants.tmo.body_stall_timeout import TMO003
 from galeproof.invariants.tmo.connect_timeout import TMO001
@@ -83,10 +86,10 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     IDM001, IDM002, IDM003, IDM004, IDM005, IDM006, IDM007, IDM008, IDM009,
     JIT001, JIT002, JIT003, JIT004, JIT005,
     OAU001, OAU002, OAU003,
-    OBS001,
+    OBS001, OBS002, OBS003,
     RAF001, RAF002, RAF003, RAF004, RAF005,
     RTY001, RTY002, RTY003, RTY004, RTY005, RTY006, RTY007,
-    SEC001, SEC002, SEC004, SEC005, SEC006, SEC007, SEC008,
+    SEC001, SEC002, SEC003, SEC004, SEC005, SEC006, SEC007, SEC008,
     TMO001, TMO002, TMO003, TMO004, TMO005, TMO006, TMO007, TMO008,
 )})
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from galeproof.errors import ProfileError
 
-__all__ = ["Backoff", "Breaker", "Bulkhead", "OperationProfile", "Profile", "Throttle", "parse_profile",
-           "profile_schema"]
+__all__ = ["Backoff", "Breaker", "Bulkhead", "Fallback", "OperationProfile", "Profile", "Throttle",
+           "parse_profile", "profile_schema"]
 
 _MODEL = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -61,6 +61,20 @@ class Bulkhead(BaseModel):
     per_route: PositiveInt | None = None
 
 
+class Fallback(BaseModel):
+    """A declared fallback of reads.
+
+    Attributes:
+        mark: The field of the caller's value (``meta.stale``) that is true, or ``log:TEXT``, a text in the
+            client's log, where the value is none of the primary's.
+        stale_s: How old a value of the primary's may be that is given again, in s.
+    """
+
+    model_config = _MODEL
+    mark: str = Field(min_length=1, max_length=200)
+    stale_s: PositiveFloat | None = None
+
+
 class OperationProfile(BaseModel):
     """What is declared for one operation."""
 
@@ -92,6 +106,7 @@ class Profile(BaseModel):
     bulkhead: Bulkhead | None = None
     layers: tuple[PositiveInt, ...] | None = None
     hedged: bool = False
+    fallback: Fallback | None = None
     idempotency_key: Key | None = None
     idempotency_key_from: Literal["client", "caller", "business"] | None = None
     correlation_id: Header | None = None

@@ -15,7 +15,7 @@ __all__ = ["Plan", "plain", "reductions", "size_of"]
 
 Plan = dict[str, Any]
 _EXTRAS = ("together", "starts", "timezone", "linger_s", "quiet")
-_PARTIAL = {"chance", "operations", "from_s", "to_s"}
+_PARTIAL = {"chance", "operations", "from_s", "to_s", "origin"}
 _STEP_EXTRAS = ("lane", "retry_after")
 
 

@@ -189,12 +189,13 @@ class StepSpec(BaseModel):
     operations: tuple[int, int | None] | None = None
     from_s: float | None = Field(default=None, ge=0, le=3600)
     to_s: float | None = Field(default=None, gt=0, le=3600)
+    origin: Literal["first", "other"] | None = None
 
     @property
     def partial(self) -> bool:
         """Whether it spares some of its attempts, which a later step may then name."""
         return (self.chance < 1 or self.operations is not None or self.from_s is not None
-                or self.to_s is not None)
+                or self.to_s is not None or self.origin is not None)
 
     @field_validator("attempts", "operations", mode="before")
     @classmethod

@@ -90,4 +90,4 @@ def _step(spec: StepSpec, lane: str, toxics: tuple[dict[str, Any], ...],
         word = "lane " + "+".join(str(toxic["type"]) for toxic in toxics)
     first, last = spec.attempts
     return Step(first, last, lane, answer, spec.cut, word, spec.chance, spec.operations, spec.from_s,
-                spec.to_s)
+                spec.to_s, spec.origin)

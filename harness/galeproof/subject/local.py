@@ -23,6 +23,7 @@ from galeproof.subject.instance import patience_s
 from galeproof.subject.outcome import Outcome, failed, ok
 from galeproof.subject.sealed import Secrets
 from galeproof.subject.shown import probe as probe_exception
+from galeproof.subject.signals import Signals
 from galeproof.subject.state import probe as probe_state
 from galeproof.subject.state import state_of
 
@@ -52,6 +53,7 @@ class LocalInstance:
         self._capture = capture
         self._own_process = capture is not None  # who listens already has a process for the subject
         self._artefacts: Artefacts | None = None
+        self._signals: Signals | None = None
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="galeproof-operation")
         self._given: dict[str, Any] = {}
 
@@ -79,6 +81,7 @@ class LocalInstance:
             self._capture.start()
         self._artefacts = Artefacts(secrets.values(), own_temp=self._own_process)
         self._artefacts.start()
+        self._signals = Signals(secrets.values(), len(self.description.operations))
         if not self.description.instance:
             return
         try:
@@ -94,6 +97,8 @@ class LocalInstance:
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
         """Do one operation."""
+        if self._signals:
+            self._signals.look()
         function = getattr(self._object, operation) if self._object else self._target
         given = dict(args) if self._object else {**self._given, **args}
         wanted = _wanted(function, given)
@@ -128,11 +133,13 @@ class LocalInstance:
             self._object = None
             self._pool.shutdown(wait=False, cancel_futures=True)
             left = self._artefacts.stop() if self._artefacts else ([], [])
-            self._artefacts = None
+            measured = self._signals.stop() if self._signals else ([], [])
+            self._artefacts = self._signals = None
             self._restore.close()
             if self._capture:
                 captured, self._capture = self._capture.stop(), None
-                captured = (captured[0] + shown + left[0], captured[1] + probes + left[1])
+                captured = (captured[0] + shown + left[0] + measured[0],
+                            captured[1] + probes + left[1] + measured[1])
         return captured
 
 

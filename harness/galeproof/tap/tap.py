@@ -145,14 +145,14 @@ class Tap:
         """Tell how the operation of this head is known: head, current, route or none."""
         return self._marker(raw)[1]
 
-    def step(self, marker: str | None, attempt: int) -> Mapping[str, Any]:
+    def step(self, marker: str | None, attempt: int, place: str = "") -> Mapping[str, Any]:
         """Return the step of this attempt; requests outside operations get none."""
         if marker is None:
             return {}
         for index, step in enumerate(self.schedule):
             if step["first"] > attempt or (step["last"] is not None and attempt > step["last"]):
                 continue
-            if not self._meets(step, marker):
+            if step.get("origin") not in (None, place or "first") or not self._meets(step, marker):
                 continue
             chance = step.get("chance", 1.0)
             if chance < 1 and stream(self.seed, f"{marker}/{attempt}/{index}").random() >= chance:
@@ -193,7 +193,7 @@ class Tap:
             self._begin_windows()
         if marker:
             attempt = self._counts[marker] = self._counts.get(marker, 0) + 1
-        step = self.step(marker, attempt)
+        step = self.step(marker, attempt, client.place)
         exchange = Exchange(self._exchange, client, marker, attempt, step,
                             step.get("lane") or CLEAN)
         self.exchanges[exchange.number] = exchange

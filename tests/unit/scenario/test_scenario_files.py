@@ -57,7 +57,7 @@ def test_the_shipped_files_exercise_every_invariant() -> None:
     [
         (HEAD + "  - attempts: 1\n    retry_afer: 2\n",
          "x.yaml, line 7: steps[0].retry_afer: unknown key; "
-         "allowed: answer, attempts, chance, cut, from_s, lane, operations, retry_after, to_s"),
+         "allowed: answer, attempts, chance, cut, from_s, lane, operations, origin, retry_after, to_s"),
         (HEAD + "  - {attempts: 3-1}\n", "x.yaml, line 6: steps[0].attempts: '3-1' is an imposs"),
         (HEAD + "  - {attempts: 0}\n", "x.yaml, line 6: steps[0].attempts: '0' is an impossible"),
         (HEAD + "  - {attempts: 1-2}\n  - {attempts: 2}\n",
@@ -194,5 +194,5 @@ def test_a_toxic_out_of_range_only_under_this_profile_does_not_apply() -> None:
 def test_the_schema_knows_every_key_of_a_step() -> None:
     """The published schema names the keys that the validator allows."""
     step = scenario_schema()["properties"]["steps"]["items"]
-    assert {"answer", "attempts", "chance", "cut", "from_s", "lane", "operations", "retry_after",
+    assert {"answer", "attempts", "chance", "cut", "from_s", "lane", "operations", "origin", "retry_after",
             "to_s"} == set(step["properties"])

@@ -123,7 +123,7 @@ def test_what_takes_a_minute_is_of_nightly_effort():
     nightly = {s.name for s in (load_scenario(p, set(choose(["CBK", "BUD"])[1]) | _codes()) for p in shipped())
                if s.effort == "nightly"}
     assert {"long-outage", "outage-of-three-hundred", "hung-endpoint", "wrong-identifiers",
-            "one-provider-of-two"} == nightly
+            "one-provider-of-two", "timed-out-then-well"} == nightly
 
 
 def _codes() -> set[str]:
