@@ -39,7 +39,8 @@ def build_schema() -> dict[str, Any]:
         ["attempts"], attempts={"type": ["integer", "string"]},
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
         chance={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        operations={"type": ["integer", "string"]}, from_s={"type": "number", "minimum": 0},
+        operations={"type": ["integer", "string"]}, origin={"enum": ["first", "other"]},
+        from_s={"type": "number", "minimum": 0},
         to_s={"type": "number", "exclusiveMinimum": 0},
         lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
     group = _object(
