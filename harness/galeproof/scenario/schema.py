@@ -40,7 +40,7 @@ def build_schema() -> dict[str, Any]:
         answer={"anyOf": [{"const": "ok"}, status, answer]}, cut={"type": "string"},
         chance={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         operations={"type": ["integer", "string"]}, from_s={"type": "number", "minimum": 0},
-        to_s={"type": "number", "exclusiveMinimum": 0},
+        to_s={"type": "number", "exclusiveMinimum": 0}, origin={"enum": ["first", "other"]},
         lane=LANE_SCHEMA, retry_after={"anyOf": [QUANTITY_SCHEMA, retry_after]})
     group = _object(
         ["kind", "count"], kind={"enum": ["read", "write"]},
