@@ -96,7 +96,8 @@ def scenario() -> Iterator[str]:
     yield from _keys(answer, "steps.answer")
     yield "## Cuts\n"
     yield (f"`{' | '.join(CUT_KINDS)}`: `rst`, `fin` and `hang` are followed by `after accept`, `after request`, "
-           "`after effect`, `after headers`, `after N bytes` or `after N request bytes`. `rst after accept`, "
+           "`after effect`, `after headers`, `after N bytes` or `after N request bytes`; `fin after answer` "
+           "closes what rests. `rst after accept`, "
            "`refuse`, `blackhole` and `stale` happen before any byte of a request, and need operations one at "
            "a time.\n")
     yield "## Quantities\n"

@@ -13,7 +13,7 @@ def _told(storm, signal, name, count, **attributes):
 
 
 def _run(words, *, spans=(2, 2), durations=(2, 2), resent=2, found=True, retried=True, word="503", sets=0,
-         operations=2):
+         operations=2, unsent=0):
     """Operations that are answered 503 and then 200; what telemetry says of each status."""
     refs = [f"op{n:06d}" for n in range(operations)]
     storm = words.Storm((word, "ok"), refs=refs)
@@ -27,6 +27,8 @@ def _run(words, *, spans=(2, 2), durations=(2, 2), resent=2, found=True, retried
             own = {RESENT: 1} if name == "span" and status == 200 and resent else {}
             _told(storm, name, "GET" if name == "span" else "http.client.request.duration", count,
                   **{"http.request.method": "GET", "http.response.status_code": status, **own})
+    if unsent:
+        _told(storm, "span", "GET", unsent, **{"http.request.method": "GET", RESENT: 1, "error.type": "timeout"})
     for number in range(sets):
         _told(storm, "metric", "requests", 1, path=f"/items/{number}")
     storm.add("subject", "probe", channel="telemetry", found=found)
@@ -62,6 +64,12 @@ def test_other_signals_are_undeclared(gale_words):
     history = _run(gale_words, spans=(), durations=())
     assert ("UNKNOWN", "undeclared") == gale_words.told(history, "OBS002")
     assert ("FAIL", None) == gale_words.told(history, "OBS002", strict=True)
+
+
+def test_an_attempt_that_never_reached_the_wire_may_be_reported(gale_words):
+    """It ended without a status: no connection, or no time left."""
+    history = _run(gale_words, unsent=1)
+    assert ("PASS", None) == gale_words.told(history, "OBS002")
 
 
 @pytest.mark.parametrize(("more", "reason"), [

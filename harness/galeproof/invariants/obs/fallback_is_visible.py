@@ -80,9 +80,9 @@ def _well(attempt: Exchange) -> bool:
 
 
 def _failed(operation: Operation) -> bool:
-    """Whether the primary was asked, and none of its answers was one."""
+    """Whether the primary was asked, and gave no answer at all that a client may take for one."""
     primary = [a for a in operation.requests if not a.origin]
-    return bool(primary) and not any(map(_well, primary))
+    return bool(primary) and not any(a.complete and a.status is not None and a.status < 300 for a in primary)
 
 
 def _misplaced(case: Case, operation: Operation) -> str:
