@@ -113,6 +113,7 @@ class TestReport:
         """A lane an operation: those of a finding first; more on a click."""
         shown = opened(page(60))
         shown.locator(".storm > summary").click()
+        shown.locator(".lane svg").first.wait_for()
         assert 40 == shown.locator(".lane svg").count()
         assert "RTY001" in shown.locator(".lane .who b").first.text_content()
         shown.locator(".more").click()
@@ -126,6 +127,7 @@ class TestReport:
         """On a desk and on a phone; the screenshot is kept where CI asks for it."""
         shown = opened(page(12), width=width, scheme=scheme)
         shown.locator(".storm > summary").click()
+        shown.locator(".lane svg").first.wait_for()
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
         kept = Path(os.environ.get("GALEPROOF_SCREENSHOTS", tmp_path))
         kept.mkdir(parents=True, exist_ok=True)

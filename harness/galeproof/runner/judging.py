@@ -14,7 +14,8 @@ __all__ = ["Judged", "QUIET_LAG_MS", "RERUNS", "demanded", "expected_of", "judge
 
 RERUNS = 2
 QUIET_LAG_MS = 20.0  # p99: a machine that is later than this is not quiet
-_INSIDE = frozenset({"SEC002", "SEC004"})
+_INSIDE = frozenset({"SEC002", "SEC004", "SEC005"})
+_SIGNALS = frozenset({"SEC003", "OBS002"})  # of a subject that tells OpenTelemetry nothing
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 # what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
 # retry, an attempt that the deadline cuts short
@@ -40,13 +41,15 @@ def demanded(runs: Sequence[Judged], verdicts: Sequence[Verdict]) -> set[str]:
 
     A code is excused where it was not exercised and that is the subject's nature: each of its
     scenarios lost operations that the subject lacks, or it is about retries and none are promised, or
-    about what a sound policy need not reach, or about objects inside a process of another language.
+    about what a sound policy need not reach, about telemetry of a subject that has none, or about
+    objects inside a process of another language.
     """
     idle = {v.code for v in verdicts if v.reason == "not_exercised"}
     wanted = {code for run in runs for code in expected_of(run.history)} - (idle & _BY_POLICY)
     wanted -= {v.code for v in verdicts if v.reason == "undeclared" and v.code in _OPTIONAL}
     if any(profile_of(run.history).max_attempts == 1 for run in runs):
         wanted -= {code for code in idle if code[:3] in _OF_RETRIES}
+    wanted -= {v.code for v in verdicts if v.code in _SIGNALS and v.reason == "capture_missing"}
     if any(run.history.header.get("foreign") for run in runs):  # what no other language shows
         wanted -= {v.code for v in verdicts if v.code in _INSIDE and v.reason == "capture_missing"}
     return wanted - (idle - _whole(runs))

@@ -29,7 +29,7 @@ async def learn(station: Station, subject: Subject, seed: int) -> None:
         return
     rng = stream(seed, "learning")
     ref, amount = reference(rng), _AMOUNT
-    takes = ("ref", "amount", "key", "deadline_s")
+    takes = ("ref", "amount", "deadline_s")
     foreign.operations[_NAME] = OperationSpec("write", takes=takes)
     with station.open_run() as room, station.lanes(room, {}) as (lanes, closing):
         async def world(name: str, **args: Any) -> None:

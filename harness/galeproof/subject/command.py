@@ -12,7 +12,7 @@ from typing import IO, Any
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import Captured
 from galeproof.subject.description import SubjectDescription
-from galeproof.subject.foreign import Foreign, end_group, environment_of, survives
+from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, survives
 from galeproof.subject.heard import Heard
 from galeproof.subject.outcome import Outcome
 
@@ -77,7 +77,7 @@ class CommandInstance:
         """Run the command once."""
         taken = self.foreign.operations[operation].takes
         told = {f"GALEPROOF_{_ARGUMENTS[name]}": str(value) for name, value in args.items()
-                if name in taken}
+                if name in (*TOLD, *taken)}
         out = Heard("stdout", self._secrets, self._log)
         err = Heard("stderr", self._secrets, self._log)
         self._heard += [out, err]

@@ -15,7 +15,7 @@ from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import CHANNELS, Captured
 from galeproof.subject.description import SubjectDescription
-from galeproof.subject.foreign import Foreign, end_group, environment_of, survives
+from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, survives
 from galeproof.subject.heard import Heard
 from galeproof.subject.instance import patience_s
 from galeproof.subject.marks import OperationSpec
@@ -185,7 +185,7 @@ class DriverInstance:
         self._waiting[number] = future
         if self._foreign:
             args = {name: value for name, value in args.items()
-                    if name in self.description.operations[operation].takes}
+                    if name in (*TOLD, *self.description.operations[operation].takes)}
         start = now_ns()
         self._say({"id": number, "do": operation, "args": dict(args)})
         if self._reader is None or self._reader.done():

@@ -17,11 +17,12 @@ from galeproof.subject.description import check_routes
 from galeproof.subject.environment import spare_loopback
 from galeproof.subject.marks import OperationSpec
 
-__all__ = ["Foreign", "end_group", "environment_of", "foreign_of", "survives"]
+__all__ = ["TOLD", "Foreign", "end_group", "environment_of", "foreign_of", "survives"]
 
 _WAYS = ("exec", "driver")
 _KEYS = frozenset({"kind", "answer", "status", "headers", "effect", "takes"})
-_TAKES = ("ref", "amount", "key", "deadline_s")
+_TAKES = ("ref", "amount", "deadline_s")
+TOLD = ("ref", "amount", "key", "deadline_s")  # of each operation; a body where it takes one
 
 
 @dataclass(frozen=True, slots=True)

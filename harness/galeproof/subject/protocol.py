@@ -16,7 +16,7 @@ __all__ = ["ProtocolError", "failure", "line_of", "ready_of"]
 _WORDS = ("ready", "refused", "closing", "id")
 _SHOWN = 120
 _KEPT = 4096
-_TAKES = ("ref", "amount", "key", "deadline_s")
+_TAKES = ("ref", "amount", "deadline_s")
 
 
 class ProtocolError(Exception):
