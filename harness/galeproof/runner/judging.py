@@ -20,7 +20,7 @@ _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 # what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
 # retry, an attempt that the deadline cuts short
 _OPTIONAL = frozenset({"RAF005"})  # a field that most clients know nothing of
-_BY_POLICY = frozenset({"JIT002", "JIT003", "JIT005", "RTY005", "TMO007"})
+_BY_POLICY = frozenset({"OBS003", "JIT002", "JIT003", "JIT005", "RTY005", "TMO007"})
 
 
 @dataclass(frozen=True, slots=True)
