@@ -22,8 +22,9 @@ def test_both_forms_on_both_libraries_are_subjects() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_promises_what_the_client_promises(name: str) -> None:
-    """What is judged is the client's own policy: no key of the profile says something else."""
+    """What is judged is the client's own policy, whole: no key is left out, or says something else."""
     promised = parse_profile(policy_of(ClientSettings(base_url="https://pay.example", api_key="-")))
     given = load_config(ROOT).subject(name).profile
+    assert promised.model_fields_set == given.model_fields_set
     for key in given.model_fields_set:
         assert getattr(given, key) == getattr(promised, key), key
