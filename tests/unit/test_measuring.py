@@ -1,12 +1,15 @@
 """A policy read from delays and histories: attempts, backoff, jitter, layers; and what has changed."""
 
 import random
+import tomllib
 
 import pytest
 
+from galeproof.model import parse_profile
 from galeproof.runner.measuring.compare import differences
 from galeproof.runner.measuring.delays import backoff_of, layers_of
-from galeproof.runner.measuring.reading import compact
+from galeproof.runner.measuring.measure import as_profile
+from galeproof.runner.measuring.reading import Measured, Value, compact
 
 
 def drawn(law, retries=4, n=60, base=0.5, factor=2.0, cap=2.0):
@@ -54,6 +57,19 @@ class TestBackoff:
     def test_no_wait_is_no_backoff(self):
         """Every retry at once."""
         assert backoff_of({1: [0.001] * 60, 2: [0.002] * 60}) is None
+
+
+class TestProfile:
+    @pytest.mark.parametrize(("jitter", "line"), [
+        ("full", 'backoff = { base_s = 0.5, factor = 2, cap_s = 2, jitter = "full" }'),
+        ("minus 0.25", "backoff = { base_s = 0.4375, factor = 2, cap_s = 1.75, jitter = 0.143 }"),
+        ("plus up to 1 s", "# no profile can say this: backoff")])
+    def test_a_backoff_is_written_as_a_profile_can_say_it(self, jitter, line):
+        """A share below the nominal delay becomes one either way of the middle; what cannot be said is a comment."""
+        measured = Measured("x", {"read.backoff": Value({**BACKOFF, "jitter": jitter}, "measured", "")})
+        (told,) = as_profile(measured)
+        assert told.startswith(line)
+        parse_profile(tomllib.loads(told))
 
 
 class TestLayers:

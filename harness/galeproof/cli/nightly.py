@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from galeproof import __version__
 from galeproof.cli.running import choose
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict
 from galeproof.report.html import html_page
 from galeproof.runner import Judged, RunFolder, Subject, judge_runs
 from galeproof.runner.config import Config, load_config, weighed
+from galeproof.runner.facts import facts_of_run
 from galeproof.runner.nightly import Night, Store, Trend, run_night, trends
 from galeproof.runner.nightly.night import Progress
 from galeproof.runner.nightly.store import NightRow
@@ -41,7 +41,7 @@ def nightly_command(what: Sequence[str], minutes: float, subject_name: str | Non
     try:
         row = _row(store, subject, scenarios, seed, anew)
         night = run_night(store, row, subject, scenarios, engine=engine, budget_s=minutes * 60,
-                          most_rounds=rounds, keep=_keeper(config, subject, engine, output),
+                          most_rounds=rounds, keep=_keeper(config, subject, scenarios, engine, output),
                           tell=_progress)
         print(file=sys.stderr)
         found = trends(store.tallies(subject.name) or [[]])
@@ -63,35 +63,20 @@ def _row(store: Store, subject: Subject, scenarios: Sequence[Scenario], seed: in
     return store.begin(new_seed() if seed is None else seed, subject.name, names)
 
 
-def _keeper(config: Config, subject: Subject, engine: str, output: Path) -> Any:
+def _keeper(config: Config, subject: Subject, scenarios: Sequence[Scenario], engine: str, output: Path
+            ) -> Callable[[int, Judged], str]:
+    sources = {s.name: s.source for s in scenarios}
+
     def keep(seed: int, judged: Judged) -> str:
         folder = RunFolder.new(output)
         name = str(judged.history.header["scenario"])
-        folder.keep(name, judged, _source(name, judged), single=True)
-        folder.write("run.json", _facts(config, subject, engine, seed, [name]))
+        folder.keep(name, judged, sources[name], single=True)
+        folder.write("run.json", facts_of_run(
+            config, subject, [name], engine=str(judged.history.header["engine"]), option=engine, seed=seed,
+            kept=[name]))
         return str(folder.path)
 
     return keep
-
-
-def _source(name: str, judged: Judged) -> str:
-    from galeproof.scenario import find
-
-    return find(name).read_text("utf-8") if name in {p.stem for p in _shipped()} else ""
-
-
-def _shipped() -> list[Path]:
-    from galeproof.scenario import shipped
-
-    return shipped()
-
-
-def _facts(config: Config, subject: Subject, engine: str, seed: int, names: Sequence[str]) -> dict[str, Any]:
-    return {"schema": 1, "version": __version__, "engine": engine, "engine_option": engine, "seed": seed,
-            "subject": subject.name, "target": subject.target, "fail_on": config.fail_on,
-            "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
-            "severity": dict(config.severity), "codes": None, "scenarios": list(names),
-            "kept": list(names), "invalid": None, "fault": None, "not_applicable": {}}
 
 
 def _report(config: Config, subject: Subject, night: Night, found: Sequence[Trend], output: Path) -> Path:
@@ -101,9 +86,10 @@ def _report(config: Config, subject: Subject, night: Night, found: Sequence[Tren
         runs[name] = judged
     judged_all = list(runs.values())
     verdicts = weighed(judge_runs(judged_all), config.severity)
-    facts = _facts(config, subject, "", night.row.seed, list(runs)) | {
-        "invalid": night.invalid, "fault": None if night.invalid else night.fault}
-    facts["engine"] = next((str(j.history.header.get("engine")) for j in judged_all), "")
+    facts = facts_of_run(
+        config, subject, list(runs), option="",
+        engine=next((str(j.history.header.get("engine")) for j in judged_all), ""), seed=night.row.seed,
+        kept=list(runs), invalid=night.invalid, fault=None if night.invalid else night.fault)
     place = output / f"night-{night.row.id}.html"
     place.write_text(html_page(
         facts, verdicts, judged_all, code=_code(config, night, found), replay="galeproof run",
@@ -145,8 +131,7 @@ def _print(night: Night, found: Sequence[Trend], findings: Sequence[dict[str, An
         print(f"{trend.kind:<11} {trend.code}  {trend.fails} FAIL  {trend.passes} PASS  "
               f"{trend.unknown} UNKNOWN  |{trend.line}|{where}")
     if night.fault:
-        raise_text = "INVALID" if night.invalid else "harness fault"
-        print(f"{raise_text}: {night.fault}")
+        print(f"{'INVALID' if night.invalid else 'harness fault'}: {night.fault}")
     print(f"galeproof: night {night.row.id}, seed {night.row.seed}: {night.cases} cases in this sitting; "
           f"report {report} (exit {code})")
 

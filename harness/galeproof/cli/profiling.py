@@ -32,9 +32,10 @@ def profile_command(wanted: str | Mapping[str, str] | None, engine: str, seed: i
     config = load_config(Path.cwd())
     subject = config.foreign(wanted) if isinstance(wanted, Mapping) else config.subject(wanted)
     before = _read(check) if check else None
-    with Station(engine, seed=seed or new_seed()) as station:
+    seed = new_seed() if seed is None else seed
+    with Station(engine, seed=seed) as station:
         number = iter(range(1, 1000))
-        measured = asyncio.run(measure(station, subject, seed=seed or new_seed(), quick=quick,
+        measured = asyncio.run(measure(station, subject, seed=seed, quick=quick,
                                        tell=lambda name: _say(f"  {next(number)}  {name}")))
     if lock:
         try:

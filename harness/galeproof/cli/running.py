@@ -35,6 +35,7 @@ from galeproof.runner import (
 from galeproof.runner.baseline import baseline_text
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import Config, load_config, weighed
+from galeproof.runner.facts import facts_of_run
 from galeproof.runner.firing import unmet
 from galeproof.runner.judging import QUIET_LAG_MS, demanded
 from galeproof.scenario import Scenario, find, load_scenario, shipped
@@ -211,7 +212,8 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
         say(f"galeproof {__version__}  engine {station.engine}  seed {seed}  "
             f"subject {subject.name}")
         number = iter(range(1, len(scenarios) + 1))
-        facts = _facts(config, subject, scenarios, codes, engine, station.engine, seed)
+        facts = facts_of_run(config, subject, list(sources), engine=station.engine, option=engine,
+                             seed=seed, codes=codes)
         try:
             result = asyncio.run(run_catalogue(
                 station, subject, scenarios, seed, codes,
@@ -249,20 +251,6 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _facts(config: Config, subject: Subject, scenarios: list[Scenario],
-           codes: frozenset[str] | None, option: str, engine: str, seed: int) -> dict[str, Any]:
-    return {
-        "schema": 1, "version": __version__, "engine": engine, "engine_option": option,
-        "seed": seed, "subject": subject.name, "target": subject.target,
-        "hosts": list(subject.hosts),
-        "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
-        "fail_on": config.fail_on, "severity": dict(config.severity),
-        "codes": sorted(codes) if codes else None,
-        "scenarios": [s.name for s in scenarios], "kept": [], "invalid": None, "fault": None,
-        "not_applicable": {},
-    }
 
 
 def _replay(facts: Mapping[str, Any], path: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from galeproof import __version__
 from galeproof.errors import HarnessError
 from galeproof.model import Outcome, Verdict
 from galeproof.plugin import shared_of
@@ -20,6 +19,7 @@ from galeproof.report import table_lines, wire_lines
 from galeproof.runner import run_catalogue
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import weighed
+from galeproof.runner.facts import facts_of_run
 from galeproof.scenario import Scenario, load_scenario
 
 __all__ = ["ScenarioFile", "ScenarioItem"]
@@ -100,12 +100,8 @@ def _result(shared: Shared, scenario: Scenario) -> CatalogueResult:
 
 
 def _facts(shared: Shared, scenario: Scenario, result: CatalogueResult) -> dict[str, object]:
-    subject = shared.config.subject(None)
-    return {"schema": 1, "version": __version__, "engine": shared.engine,
-            "engine_option": shared.engine, "seed": shared.seed, "subject": subject.name,
-            "target": subject.target, "fail_on": shared.config.fail_on,
-            "profile": subject.profile.model_dump(mode="json", exclude_unset=True),
-            "codes": None, "scenarios": [scenario.name],
-            "kept": [scenario.name] if result.judged else [], "invalid": result.invalid,
-            "fault": result.fault,
-            "not_applicable": {r.scenario: r.skipped for r in result.runs if r.skipped}}
+    return facts_of_run(
+        shared.config, shared.config.subject(None), [scenario.name], engine=shared.engine,
+        option=shared.engine, seed=shared.seed, kept=[scenario.name] if result.judged else [],
+        invalid=result.invalid, fault=result.fault,
+        not_applicable={r.scenario: r.skipped for r in result.runs if r.skipped})

@@ -28,7 +28,7 @@ from galeproof.runner.subjects import Subject
 from galeproof.runner.weather import run_scenario
 from galeproof.scenario import parse_scenario
 
-__all__ = ["measure"]
+__all__ = ["as_profile", "measure"]
 
 _AT_ONCE = 6
 _STARTING = 2
@@ -243,15 +243,7 @@ def as_profile(measured: Measured) -> list[str]:
         words = [w for w in ("connect", "reset", "timeout", "truncated") if w in common]
         numbers = sorted(int(w) for w in common if w.isdigit())
         lines.append("retry_on = [" + ", ".join([*(f'"{w}"' for w in words), *map(str, numbers)]) + "]")
-    backoff = next((v for v in both("backoff")), None)
-    if backoff:
-        told = backoff.value
-        jitter = told["jitter"] if isinstance(told["jitter"], float) else (
-            f'"{told["jitter"]}"' if told["jitter"] in ("none", "full", "equal") else None)
-        more = "" if jitter is not None else f"   # jitter: {told['jitter']}"
-        lines.append(f"backoff = {{ base_s = {told['base_s']:g}, factor = {told['factor'] or 1:g}, "
-                     f"cap_s = {told['cap_s']:g}, jitter = {jitter if jitter is not None else 0.25} }}"
-                     f"{more}{_unsure(backoff)}")
+    lines += [_backoff_line(v) for v in both("backoff")[:1]]
     layers = both("layers")
     if layers:
         lines.append(f"layers = {layers[0].value}")
@@ -265,5 +257,19 @@ def as_profile(measured: Measured) -> list[str]:
     return lines
 
 
+def _backoff_line(value: Value) -> str:
+    """A profile knows jitter either way of the nominal delay; a share below it is written so."""
+    told, jitter = value.value, value.value["jitter"]
+    base, cap = told["base_s"], told["cap_s"]
+    if isinstance(jitter, str) and jitter.startswith("minus"):
+        below = float(jitter.split()[1])
+        base, cap, jitter = base * (1 - below / 2), cap * (1 - below / 2), round(below / (2 - below), 3)
+    written = jitter if isinstance(jitter, float) else f'"{jitter}"'
+    known = isinstance(jitter, float) or jitter in ("none", "full", "equal")
+    line = (f"backoff = {{ base_s = {base:g}, factor = {told['factor'] or 1:g}, cap_s = {cap:g}, "
+            f"jitter = {written} }}{_unsure(value)}")
+    return line if known else f"# no profile can say this: {line}"
+
+
 def _unsure(value: Value) -> str:
-    return "   # at least" if value.confidence == "at least" else ""
+    return f"   # {value.confidence}" if value.confidence in ("at least", "guess") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,8 +189,3 @@ def compact(numbers: Iterable[int]) -> str:
         if number is not None:
             run.append(number)
     return ", ".join(parts)
-
-
-def flat(values: Sequence[Any]) -> Any:
-    """Return the one value that all have, else None."""
-    return values[0] if values and all(v == values[0] for v in values) else None
