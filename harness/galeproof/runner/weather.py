@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
-import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from galeproof import __version__
 from galeproof.errors import EngineError, SubjectError, WorldError
-from galeproof.faults.steps import Schedule
-from galeproof.kernel.clock import now_ns, sleep, wall_at_s
-from galeproof.kernel.recorder import RawEvent, Recorder
-from galeproof.model import History, Profile, make_history
+from galeproof.kernel.clock import sleep
+from galeproof.kernel.recorder import Recorder
+from galeproof.model import History, Profile
 from galeproof.runner.control import Control, check_control, check_storm
 from galeproof.runner.forwarding import forwarding
 from galeproof.runner.learning import learn
@@ -26,17 +23,14 @@ from galeproof.runner.provision import (
     given_of,
     secrets_of,
     trust_file,
-    words_of,
 )
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
+from galeproof.runner.work import Behind, Work, history_of, linger_s
 from galeproof.runner.workload import Group, calls_of, groups_of, lacks, left_out
 from galeproof.scenario import NotApplicable, Scenario, schedule_of
-from galeproof.scenario.quantity import resolve
 from galeproof.subject import Call, Instance, drive
 from galeproof.subject.heartbeat import Heartbeat
-from galeproof.tap.forward import ForwardProxy
-from galeproof.world import WorldRun
 
 __all__ = ["OBSERVE_S", "Behind", "Run", "run_scenario"]
 
@@ -64,50 +58,6 @@ class Run:
     fault: str | None = None
     skipped: str | None = None
     expected: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """A Pact mock server or a real provider behind the origin: its address, and a string that
-    each of its healthy answers contains (None where there is none)."""
-
-    url: str
-    value: str | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """One run in the making."""
-
-    station: Station
-    subject: Subject
-    scenario: Scenario
-    seed: int
-    schedule: Schedule
-    budget_s: float
-    behind: Behind | None
-    starting: AbstractAsyncContextManager[object]
-    secrets: dict[str, str]
-    room: WorldRun | None = None
-    ca_file: str | None = None
-    raw: list[RawEvent] = field(default_factory=list)
-    refs: list[str] = field(default_factory=list)
-    control: Control | None = None
-    skipped: str | None = None
-    ended: str | None = None
-    lacking: list[str] = field(default_factory=list)
-    sequential: bool = False
-    effects: int = 0
-    lag_ms: float = 0.0
-    channels: tuple[str, ...] = ()
-    interrupted: bool = False
-    proxy: ForwardProxy | None = None
-
-    @property
-    def world(self) -> WorldRun:
-        """The run's own tap and origin."""
-        assert self.room is not None
-        return self.room
 
 
 async def run_scenario(station: Station, subject: Subject, scenario: Scenario, seed: int,
@@ -144,7 +94,7 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
         unable = "TLS needs trustme: pip install 'galeproof[tls]'"
     if unable:
         return Run(scenario.name, skipped=unable, expected=expected)
-    work = _Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
+    work = Work(station, subject, scenario, seed, schedule, scenario.observe_s or observe_s,
                  behind, starting or contextlib.nullcontext(),
                  secrets_of(subject, scenario, seed))
     try:
@@ -152,23 +102,23 @@ async def run_scenario(station: Station, subject: Subject, scenario: Scenario, s
             await _guarded(work)
     except (WorldError, EngineError) as error:
         fault = station.world.fault or str(error)
-        return Run(scenario.name, fault=fault, expected=expected, history=_history(work))
+        return Run(scenario.name, fault=fault, expected=expected, history=history_of(work))
     except asyncio.CancelledError:
         work.interrupted = True
-        salvage(_history(work))
+        salvage(history_of(work))
         raise
     if work.skipped:
         return Run(scenario.name, skipped=work.skipped, expected=expected)
     if work.control and work.control.invalid:
         return Run(scenario.name, invalid=work.control.invalid, expected=expected)
     if work.ended:
-        return Run(scenario.name, _history(work), invalid=f"{work.ended} in mid-storm",
+        return Run(scenario.name, history_of(work), invalid=f"{work.ended} in mid-storm",
                    expected=expected)
-    history = _history(work)
+    history = history_of(work)
     return Run(scenario.name, history, check_storm(history), station.world.fault, expected=expected)
 
 
-async def _guarded(work: _Work) -> None:
+async def _guarded(work: Work) -> None:
     """Control and storm, ended early where the world dies: what follows would prove nothing."""
     storm = asyncio.ensure_future(_control_and_storm(work))
     world = work.station.world
@@ -186,7 +136,7 @@ async def _guarded(work: _Work) -> None:
         raise WorldError(world.fault)
 
 
-async def _control_and_storm(work: _Work) -> None:
+async def _control_and_storm(work: Work) -> None:
     async with forwarding(work.subject, lambda: work.world.port) as work.proxy:
         await _both(work)
         if work.proxy and work.proxy.refused and work.control and work.control.invalid:
@@ -195,7 +145,7 @@ async def _control_and_storm(work: _Work) -> None:
                                    f"for {', '.join(work.subject.hosts)} only)")
 
 
-async def _both(work: _Work) -> None:
+async def _both(work: Work) -> None:
     recorder = Recorder(work.raw.append)
     with work.station.lanes(work.world, work.schedule.lanes) as (lanes, closing):
         async with work.starting:
@@ -227,12 +177,12 @@ def _check_operations(profile: Profile, instance: Instance) -> None:
                            f"has {', '.join(instance.description.operations)}")
 
 
-async def _world(work: _Work, name: str, **args: Any) -> dict[str, Any]:
+async def _world(work: Work, name: str, **args: Any) -> dict[str, Any]:
     call = functools.partial(work.world.call, name, **args)
     return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
-async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: list[Any],
+async def _begin(work: Work, instance: Instance, calls: list[Call], schedule: list[Any],
                  lanes: dict[str, int], closing: list[str], calm: bool = False) -> None:
     specs = instance.description.operations
     behind = work.behind
@@ -248,14 +198,14 @@ async def _begin(work: _Work, instance: Instance, calls: list[Call], schedule: l
                      work.scenario, instance.description, work.secrets))
 
 
-async def _rotate(work: _Work, instance: Instance, name: str, recorder: Recorder) -> None:
+async def _rotate(work: Work, instance: Instance, name: str, recorder: Recorder) -> None:
     """Another secret from now on: the subject's file has it, and the old one is refused."""
     taken = await instance.rotate(name, work.secrets[f"{name}_next"])
     await _world(work, "rotate", old=work.secrets[name])
     recorder.add("controller", "rotated", None, None, name=name, taken=taken)
 
 
-async def _calm(work: _Work, instance: Instance, groups: list[Group], lanes: dict[str, int],
+async def _calm(work: Work, instance: Instance, groups: list[Group], lanes: dict[str, int],
                 closing: list[str]) -> None:
     """The control: each operation once, in calm air."""
     once = [Group(g.operation, g.kind, 1, 1, 0.0) for g in groups]
@@ -272,16 +222,16 @@ async def _calm(work: _Work, instance: Instance, groups: list[Group], lanes: dic
     work.control = check_control(calls, driven, list(work.world.events))
 
 
-async def _announce(work: _Work, ref: str | None) -> None:
+async def _announce(work: Work, ref: str | None) -> None:
     await _world(work, "operation", ref=ref)
 
 
-async def _cut_off(work: _Work) -> None:
+async def _cut_off(work: Work) -> None:
     reply = await _world(work, "cut_off", move=True)
     work.world.port = reply["port"]
 
 
-async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder: Recorder,
+async def _storm(work: Work, instance: Instance, groups: list[Group], recorder: Recorder,
                  lanes: dict[str, int], closing: list[str]) -> None:
     assert work.control is not None
     made = calls_of(work.scenario, groups, work.subject.profile, work.seed, "storm")
@@ -317,7 +267,7 @@ async def _storm(work: _Work, instance: Instance, groups: list[Group], recorder:
         work.effects, work.lag_ms = ended["effects"], ended["lag_p99_ms"]
 
 
-async def _side_by_side(work: _Work, made: list[tuple[Group, list[Call]]],
+async def _side_by_side(work: Work, made: list[tuple[Group, list[Call]]],
                         recorder: Recorder) -> None:
     """All starts of the subject in one moment, as a fleet starts; then each its own share."""
     opened = await asyncio.gather(*(_open(work) for _ in range(work.scenario.starts)),
@@ -334,7 +284,7 @@ async def _side_by_side(work: _Work, made: list[tuple[Group, list[Call]]],
             await _close(instance, recorder)
 
 
-async def _open(work: _Work) -> Instance:
+async def _open(work: Work) -> Instance:
     instance = work.subject.instance()
     instance.timezone = work.scenario.timezone
     if work.proxy:
@@ -345,7 +295,7 @@ async def _open(work: _Work) -> Instance:
     return instance
 
 
-async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[Call]]],
+async def _start(work: Work, instance: Instance, made: list[tuple[Group, list[Call]]],
                  recorder: Recorder, number: int) -> None:
     """One start of the subject: its share of each group's operations."""
     one = work.sequential
@@ -368,7 +318,7 @@ async def _start(work: _Work, instance: Instance, made: list[tuple[Group, list[C
     for row in _rows(made, one):
         stuck |= any(await asyncio.gather(*(group_of(group, calls) for group, calls in row)))
     if not stuck:  # connections were cut otherwise: what comes after says nothing
-        await sleep(max(_LINGER_S, _linger_s(work)))
+        await sleep(max(_LINGER_S, linger_s(work)))
 
 
 def _rows(made: list[tuple[Group, list[Call]]], one: bool) -> list[list[tuple[Group, list[Call]]]]:
@@ -382,51 +332,9 @@ def _rows(made: list[tuple[Group, list[Call]]], one: bool) -> list[list[tuple[Gr
     return rows
 
 
-def _linger_s(work: _Work) -> float:
-    """How long the instance stays open after its last operation, so that orphans are seen."""
-    wanted = work.scenario.linger_s
-    return resolve(wanted, work.subject.profile.quantities()) if wanted is not None else 0.0
-
-
 async def _close(instance: Instance, recorder: Recorder) -> None:
     captured, probes = await instance.close()
     for at, data in captured:
         recorder.add("subject", "capture", None, None, lo_ns=at, **data)
     for probe in probes:
         recorder.add("subject", "probe", None, None, **probe)
-
-
-def _history(work: _Work) -> History:
-    raw = work.raw + (list(work.room.events) if work.room else [])
-    start = min((event[0] for event in raw), default=now_ns())
-    # the wall clock at the history's instant 0: dates are measured against it
-    return make_history(_header(work, wall_at_s(start)), raw, start)
-
-
-def _header(work: _Work, began_s: float) -> Mapping[str, Any]:
-    scenario = work.scenario
-    return {
-        "scenario": scenario.name, "seed": work.seed, "engine": work.station.engine,
-        "subject": work.subject.name, "target": work.subject.target, "version": __version__,
-        "profile": work.subject.profile.model_dump(mode="json", exclude_unset=True),
-        "refs": work.refs, "secrets": work.secrets, "sequential": work.sequential,
-        "origin": work.room.base_url.partition("://")[2] if work.room else "",
-        "expect": {"outcome": scenario.expect.outcome,
-                   "exercised": list(scenario.expect.exercised)},
-        "start_wall_s": round(began_s, 3), "lag_p99_ms": work.lag_ms,
-        "budget_s": work.budget_s, "linger_s": _linger_s(work), "starts": scenario.starts,
-        "fresh_process": not work.subject.in_process,
-        "words": words_of(work.scenario, work.schedule),
-        "lanes": {name: list(toxics) for name, toxics in work.schedule.lanes.items()},
-        "spoiled": work.schedule.steps[-1].first - 1 if work.schedule.steps else 0,
-        "channels": list(work.channels),
-        **({"rests": True} if any(g.after_s for g in scenario.operations) else {}),
-        **({"tokens": scenario.tokens.model_dump()} if scenario.tokens else {}),
-        **({"tls": True} if scenario.tls else {}),
-        **({"cold": True} if work.subject.cold else {}),
-        **({"foreign": True} if work.subject.foreign else {}),
-        "left_out": work.lacking,
-        "attribution": work.control.where if work.control else None,
-        "effects": work.effects, "python": platform.python_version(),
-        **({"interrupted": True} if work.interrupted else {}),
-    }
