@@ -77,9 +77,6 @@ class Telemetry:
             unit="{attempt}",
             description="Attempts held back by this client, by reason.",
         )
-        self._fallbacks = meter.create_counter(
-            "galeproof.client.fallbacks", unit="{operation}", description="Answers of a fallback."
-        )
         _observe(meter, gate, {"galeproof.dependency": dependency_of(settings)})
 
     def begin_attempt(self, operation: Operation, progress: Progress) -> Span | None:
@@ -150,11 +147,6 @@ class Telemetry:
         """Count an attempt that was held back."""
         if self.on:
             self._held.add(1, {"url.template": operation.route, "error.type": reason, **self._server})
-
-    def fell_back(self, source: str) -> None:
-        """Count an answer of a fallback."""
-        if self.on:
-            self._fallbacks.add(1, {"galeproof.source": source})
 
     def traceparent(self, span: Span | None) -> str | None:
         """Return the header that makes the provider's spans children of this attempt."""

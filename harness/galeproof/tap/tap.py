@@ -49,7 +49,6 @@ class Tap:
         self._order: dict[str, int] = {}
         self._routes: frozenset[bytes] = frozenset()
         self.seed = 0
-        self._ports: dict[str, int] = {}
         self._connection = self._exchange = self._began_ns = 0
         self._server: asyncio.Server | None = None
         self._beside: dict[str, asyncio.Server] = {}
