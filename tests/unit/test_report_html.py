@@ -5,8 +5,9 @@ import re
 
 import pytest
 
+from galeproof.invariants import INVARIANTS
 from galeproof.model import Finding, Outcome, Verdict, make_history
-from galeproof.report.gate import gate_of
+from galeproof.report.gate import RULES, gate_of
 from galeproof.report.html import html_page
 from galeproof.report.mending import library_of, mend_for
 from galeproof.runner import Judged
@@ -101,6 +102,10 @@ class TestGate:
         rules = gate_of([verdict("RTY001", Outcome.PASS), verdict("JIT001", Outcome.FAIL)])
         assert ("broken", ("JIT001",)) == (rules[2].state, rules[2].codes)
 
+    def test_a_rule_names_invariants_that_there_are(self):
+        """What it needs, and what may break it."""
+        assert {c for _, needed, others in RULES for c in (*needed, *others)} <= set(INVARIANTS)
+
     def test_what_was_not_run_is_not_shown(self):
-        """The rule of signals, while no such invariant is run."""
+        """A rule of whose invariants none was run."""
         assert "not shown" == gate_of([])[3].state

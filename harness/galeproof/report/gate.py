@@ -33,7 +33,7 @@ RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("No mutation without an idempotency plan", ("IDM001", "IDM002"),
      ("IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM008", "IDM009")),
     ("No retry without cap and jitter", ("RTY001", "JIT001"), ("RTY004", "JIT002", "JIT003", "JIT004")),
-    ("No integration without signals", ("OBS001", "OBS002"), ("OBS003", "OBS004", "OBS005")),
+    ("No integration without signals", ("OBS001", "OBS002"), ("OBS003",)),
 )
 
 
