@@ -74,6 +74,15 @@ def test_a_finding_fails_the_scenarios_test(inner):
         "--galeproof-seed=5"])
 
 
+def test_by_effort_the_harness_checks_itself_first(inner):
+    """Once in a world, and the finding stays."""
+    inner.adapter()
+    inner.tests(WEATHER.format(attribute="NewKeys"))
+    result = inner.run("--galeproof-effort=ci", "-s", "-k", "reset-after-effect")
+    assert {"failed": 1, "deselected": 1} == result.parseoutcomes()
+    assert 1 == str(result.stderr).count("self-check: ")
+
+
 def test_the_subject_of_the_settings(inner):
     """Without the fixture, ``gale.run()`` takes the one subject of galeproof.toml."""
     inner.adapter("NewKeys")

@@ -13,7 +13,7 @@ from typing import Any
 
 from galeproof import __version__
 from galeproof.errors import HistoryError, UsageError
-from galeproof.invariants import INVARIANTS
+from galeproof.invariants import INVARIANTS, false_alarm_bound
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict
 from galeproof.report import exit_code, table_lines, wire_lines
@@ -38,6 +38,7 @@ from galeproof.runner.config import Config, load_config, weighed
 from galeproof.runner.facts import facts_of_run
 from galeproof.runner.firing import unmet
 from galeproof.runner.judging import QUIET_LAG_MS, demanded
+from galeproof.runner.selfcheck import self_check
 from galeproof.scenario import Scenario, find, load_scenario, shipped
 
 __all__ = ["baseline_command", "judge_command", "replay_command", "report_command", "run_command"]
@@ -85,7 +86,7 @@ def run_command(what: Sequence[str], wanted: str | Mapping[str, str] | None,
         raise UsageError("--proxy: name the hosts that it may answer for: --proxy-host api.example.com, or "
                          "hosts = [...] in the subject's settings")
     return _carry_out(config, subject, scenarios, codes, engine,
-                      new_seed() if seed is None else seed, as_json, output, spared)
+                      new_seed() if seed is None else seed, as_json, output, spared, effort != "quick")
 
 
 def replay_command(path: Path, code: str | None, engine: str | None, as_json: bool,
@@ -180,10 +181,11 @@ def baseline_command(path: Path, reason: str) -> int:
 
 def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
                codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
-               output: Path, spared: Mapping[str, str] | None = None) -> int:
+               output: Path, spared: Mapping[str, str] | None = None, checked: bool = False) -> int:
     folder = RunFolder.new(output)
     try:
-        return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json, spared or {})
+        return _kept_run(folder, config, subject, scenarios, codes, engine, seed, as_json, spared or {},
+                         checked)
     except BaseException:  # Ctrl-C too: a folder that holds nothing says nothing
         folder.discard_if_empty()
         raise
@@ -191,7 +193,7 @@ def _carry_out(config: Config, subject: Subject, scenarios: list[Scenario],
 
 def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: list[Scenario],
               codes: frozenset[str] | None, engine: str, seed: int, as_json: bool,
-              spared: Mapping[str, str]) -> int:
+              spared: Mapping[str, str], checked: bool) -> int:
     subject = subject.logging_to(folder.path / "subject.log")
     sources = {scenario.name: scenario.source for scenario in scenarios}
     kept: dict[str, Judged] = {}
@@ -214,6 +216,10 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
         number = iter(range(1, len(scenarios) + 1))
         facts = facts_of_run(config, subject, list(sources), engine=station.engine, option=engine,
                              seed=seed, codes=codes)
+        if checked and scenarios:
+            found = self_check(station, seed)
+            facts["self_check"] = found.as_json()
+            say(f"  {found.line()}")
         try:
             result = asyncio.run(run_catalogue(
                 station, subject, scenarios, seed, codes,
@@ -272,6 +278,7 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
     return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
             "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
             "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows,
+            "false_alarm_bound": float(f"{false_alarm_bound(verdicts):.2g}"),
             "not_run": facts.get("not_applicable") or {}}
 
 
@@ -301,5 +308,7 @@ def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> N
     words = {0: holds, 1: "findings", 3: f"INVALID: {result.invalid}",
              4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
-    print(f"\nlag p99 {lag:g} ms ({'quiet' if lag < QUIET_LAG_MS else 'not quiet'}); run kept in {path}")
+    quiet = "quiet" if lag < QUIET_LAG_MS else "not quiet"
+    print(f"\nlag p99 {lag:g} ms ({quiet}); false alarms by chance in less "
+          f"than {false_alarm_bound(result.verdicts):.1g} of such runs; run kept in {path}")
     print(f"galeproof: {words.get(code, code)} (exit {code})")

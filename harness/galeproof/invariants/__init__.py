@@ -10,6 +10,7 @@ import gc
 from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
+from galeproof.invariants._alphas import false_alarm_bound
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case
 from galeproof.invariants.bud.adaptive_throttle import BUD002
@@ -78,7 +79,7 @@ from galeproof.invariants.tmo.tls_timeout import TMO005
 from galeproof.invariants.tmo.total_deadline import TMO004
 from galeproof.model import History, Profile, Verdict
 
-__all__ = ["INVARIANTS", "Invariant", "judge"]
+__all__ = ["INVARIANTS", "Invariant", "false_alarm_bound", "judge"]
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType({i.code: i for i in (
     BUD001, BUD002, BUD003,

@@ -30,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="seed, engine and scenarios of a kept run")
     group.addoption("--galeproof-output", default=".galeproof", help="where runs are kept")
     group.addoption("--galeproof-effort", choices=("quick", "ci", "nightly"), default="quick",
-                    help="how much the harness checks itself")
+                    help="ci, nightly: the harness checks itself first, with a sound client and a defective "
+                         "one")
     group.addoption("--galeproof-scenario", action="append", default=[],
                     help="only these scenarios; contract tests run again under each of them")
     group.addoption("--galeproof-provider", metavar="URL", default=None,
@@ -160,7 +161,8 @@ def shared_of(config: pytest.Config) -> Shared:
         shared = Shared(engine=config.getoption("--galeproof-engine"),
                         seed=config.stash[_seed_key],
                         output=Path(config.getoption("--galeproof-output")),
-                        root=config.rootpath, common=_common(config))
+                        root=config.rootpath, common=_common(config),
+                        checked=config.getoption("--galeproof-effort") != "quick")
         config.stash[_shared_key] = shared
     return shared
 

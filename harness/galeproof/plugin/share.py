@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ class Shared:
         common: A folder that all xdist workers of this test run share; None without xdist.
         results: What scenario files have shown so far, by the scenario's name.
         claimed: What tests have said of interactions, by names.
+        checked: Whether the harness checks itself in each world before it judges in it.
     """
 
     engine: str
@@ -36,6 +38,7 @@ class Shared:
     common: Path | None = None
     results: dict[str, CatalogueResult] = field(default_factory=dict)
     claimed: dict[tuple[str, ...], Interaction] = field(default_factory=dict)
+    checked: bool = False
     _station: Station | None = None
     _config: Config | None = None
 
@@ -47,6 +50,10 @@ class Shared:
             self._station = None
         if self._station is None:
             self._station = Station(self.engine, seed=self.seed)
+            if self.checked:
+                from galeproof.runner.selfcheck import self_check
+
+                print(self_check(self._station, self.seed).line(), file=sys.stderr)
         return self._station
 
     @property

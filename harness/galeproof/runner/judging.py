@@ -71,9 +71,12 @@ def judge_one(judged: Judged, codes: Collection[str] | None = None) -> list[Verd
     profile = profile_of(judged.history)
     verdicts = []
     blew = fired(judged.history)
+    distrusted = judged.history.header.get("distrusted") or {}
     again = [{v.code: v for v in judge(h, profile, codes)} for h in judged.reruns]
     for verdict in judge(judged.history, profile, codes):
         verdict = _settled(verdict, [other[verdict.code] for other in again])
+        if why := distrusted.get(verdict.code[:3]):
+            verdict = _doubt(verdict, "harness_fault", f"self-check: {why}")
         if verdict.outcome is Outcome.PASS and not blew:
             verdict = _doubt(verdict, "not_exercised", "the scenario's fault never fired")
         verdicts.append(dataclasses.replace(

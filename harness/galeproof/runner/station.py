@@ -27,6 +27,9 @@ class Station:
         seed: The run's seed.
         log: Where the log of a Toxiproxy of ours goes.
 
+    Attributes:
+        distrusted: Families that a self-check has found wrong here, and why; nothing is judged by them.
+
     Raises:
         EngineError: No such engine, or it is unreachable.
         WorldError: The world did not start.
@@ -36,6 +39,7 @@ class Station:
         self.world: World = start_world(engine, seed=seed, log=log)
         self._prefix = lane_prefix()
         self._plane = ControlPlane(self.world.engine_url)
+        self.distrusted: Mapping[str, str] = {}
         self._made: list[str] = []
         self._lock = threading.Lock()  # runs side by side share one control plane
 

@@ -108,5 +108,6 @@ def _header(work: Work, began_s: float) -> Mapping[str, Any]:
         "left_out": work.lacking,
         "attribution": work.control.where if work.control else None,
         "effects": work.effects, "python": platform.python_version(),
+        **({"distrusted": dict(work.station.distrusted)} if work.station.distrusted else {}),
         **({"interrupted": True} if work.interrupted else {}),
     }

@@ -90,6 +90,28 @@ def test_a_slow_client_is_noise_after_a_past_date(gale_words):
     assert gale_words.told(storm.end("failed").history(), "RAF002") == ("UNKNOWN", "noise")
 
 
+@pytest.mark.parametrize(("lag_ms", "expected"), [(30, ("UNKNOWN", "noise")), (8, PASS)])
+def test_a_gap_that_may_be_the_machines_own_is_no_backoff(gale_words, lag_ms, expected):
+    """Retries after 24 ms, while a heartbeat was late: by as much, or by far less."""
+    storm = gale_words.Storm(("503",), start_wall_s=WALL).start()
+    for _ in range(3):
+        storm.request("503").answer(503, {"Retry-After": _form(WALL - 90, "imf")}).wait(12)
+        storm.add("subject", "lag", ms=lag_ms).wait(12)
+    assert expected == gale_words.told(storm.end("failed").history(), "RAF002")
+
+
+@pytest.mark.parametrize(("code", "value"), [("RAF001", "4"), ("RAF002", _form(WALL + 4, "imf"))])
+def test_an_answer_that_is_cut_asks_for_nothing(gale_words, code, value):
+    """Most libraries show no header of an answer whose body breaks off."""
+    storm = gale_words.Storm(("trunc", "ok"), start_wall_s=WALL).start().request("trunc").wait(1)
+    storm.add("tap", "answer", storm.ref, connection=storm.connection, x=storm.x, n=50, total=50,
+              status=503, headers=[["Retry-After", value]])
+    storm.add("tap", "close", storm.ref, connection=storm.connection, x=storm.x, planned="fin",
+              done="fin", sent=50)
+    history = storm.wait(300).request("ok").answer(200).end().history()
+    assert gale_words.told(history, code, **WAITS) == ("UNKNOWN", "not_exercised")
+
+
 def test_one_retry_at_once_after_a_past_date_is_allowed(gale_words):
     """Taken as zero, once."""
     assert gale_words.told(_asked(gale_words, 1, ahead_s=-90), "RAF002") == PASS

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
+from galeproof.invariants._timing import lagged_s
 from galeproof.invariants.raf._date import AGES_S, http_date
 from galeproof.model import Finding, Verdict
 from galeproof.model.exchange import Exchange, Operation
@@ -35,6 +36,16 @@ class _Asked:
     wanted_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Soon:
+    """One operation's retries after dates in the past: the gaps before them in s, and how late
+    heartbeats were in each."""
+
+    operation: Operation
+    gaps: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+
+
 def check(case: Case) -> Verdict:
     """RAF002 retry-after-date.
 
@@ -56,10 +67,10 @@ def check(case: Case) -> Verdict:
     """
     findings: list[tuple[str, Finding]] = []
     gaps: list[tuple[float, float]] = []
-    past: list[tuple[Operation, list[float]]] = []
+    past: list[_Soon] = []
     gave_up = 0
     for operation in case.sound():
-        soon: list[float] = []
+        soon = _Soon(operation)
         for index, attempt in enumerate(operation.attempts):
             asked = _asked(case, attempt)
             if asked is None or 0 < asked.wanted_s < _FAR_S:
@@ -73,13 +84,14 @@ def check(case: Case) -> Verdict:
             # the largest gap that the stamps allow: no early stamp makes a false alarm
             gap = (after.start_hi_ns - (attempt.end_lo_ns or 0)) / 1e9
             if asked.wanted_s <= 0:
-                soon.append(gap)
+                soon.gaps.append(gap)
+                soon.late.append(lagged_s(case, attempt.end_lo_ns or 0, after.start_hi_ns))
                 continue
             gaps.append((gap, asked.wanted_s))
             if gap < asked.wanted_s - _RESOLUTION_S - _SLACK_S:
                 findings.append((asked.form, _early(operation, index, gap, asked)))
-        if soon:
-            past.append((operation, soon))
+        if soon.gaps:
+            past.append(soon)
     latency = _latency_s(case, past)
     findings += [("IMF-fixdate", f) for f in _hot(past, latency)]
     if findings:
@@ -87,10 +99,9 @@ def check(case: Case) -> Verdict:
         worst = min(gaps, key=lambda pair: pair[0] - pair[1], default=(0.0, 0.0))
         return _TELL.failed(case, [f for _, f in findings], observed=round(worst[0], 3),
                             limit=round(worst[1], 3), severity=severity)
-    repeated = [g for _, soon in past if len(soon) >= 2 for g in soon]
-    if repeated and _IMMEDIATE_S[1] < 1.5 * latency > statistics.median(repeated):
-        return _TELL.unknown(case, "noise", f"a call takes {1000 * latency:.0f} ms to the wire: no wait "
-                             "can be told from none")
+    if _blurred(past, latency):
+        return _TELL.unknown(case, "noise", f"a call takes {1000 * latency:.0f} ms to the wire, or "
+                             "heartbeats were late: no wait can be told from none")
     return _held(case, gaps, len(past), gave_up)
 
 
@@ -108,7 +119,7 @@ def _held(case: Case, gaps: list[tuple[float, float]], past: int, gave_up: int) 
 
 def _asked(case: Case, attempt: Exchange) -> _Asked | None:
     """What the answer asked for; the least of what the client's clock and the answer's say."""
-    if attempt.status not in (429, 503) or attempt.end_lo_ns is None:
+    if attempt.status not in (429, 503) or attempt.end_lo_ns is None or not attempt.complete:
         return None
     until = http_date(attempt.answer_header("retry-after"))
     if until is None:
@@ -148,27 +159,36 @@ def _crash(operation: Operation, attempt: Exchange) -> Finding:
                    f"{str(error.get('text'))[:80]}", _MEND)
 
 
-def _latency_s(case: Case, past: list[tuple[Operation, list[float]]]) -> float:
+def _latency_s(case: Case, past: list[_Soon]) -> float:
     """How long the client takes from a call to its first byte: what a retry at once takes too."""
     if case.cold:
         return case.call_to_wire_s()[0]
-    return statistics.median([(o.attempts[0].start_hi_ns - o.start.lo_ns) / 1e9
-                              for o, _ in past] or [0.0])
+    return statistics.median([(s.operation.attempts[0].start_hi_ns - s.operation.start.lo_ns) / 1e9
+                              for s in past] or [0.0])
 
 
-def _hot(past: list[tuple[Operation, list[float]]], latency_s: float) -> list[Finding]:
+def _hot(past: list[_Soon], latency_s: float) -> list[Finding]:
     """Operations that were sent again at once, twice and more, after dates in the past.
 
     A jittered delay may be short by chance, so that half of all delays must be.
     """
     immediate_s = min(max(_IMMEDIATE_S[0], 1.5 * latency_s), _IMMEDIATE_S[1])
-    gaps = [gap for _, soon in past for gap in soon]
+    gaps = [gap for soon in past for gap in soon.gaps]
     if 2 * sum(gap < immediate_s for gap in gaps) < len(gaps):
         return []
-    return [Finding(operation.ref, tuple(a.evidence[0] for a in operation.attempts),
-                    f"Retry-After lay in the past: {len(soon)} retries after "
-                    f"{', '.join(f'{1000 * gap:.1f}' for gap in soon[:5])} ms", _MEND)
-            for operation, soon in past if sum(gap < immediate_s for gap in soon) >= 2]
+    return [Finding(soon.operation.ref, tuple(a.evidence[0] for a in soon.operation.attempts),
+                    f"Retry-After lay in the past: {len(soon.gaps)} retries after "
+                    f"{', '.join(f'{1000 * gap:.1f}' for gap in soon.gaps[:5])} ms", _MEND)
+            for soon in past if sum(gap < immediate_s for gap in soon.gaps) >= 2]
+
+
+def _blurred(past: list[_Soon], latency_s: float) -> bool:
+    """Whether half of the gaps of repeated retries may be nothing but the machine's own slowness."""
+    immediate_s = max(_IMMEDIATE_S[0], 1.5 * latency_s)
+    gaps = [pair for soon in past if len(soon.gaps) >= 2
+            for pair in zip(soon.gaps, soon.late, strict=True)]
+    slow = sum(gap < immediate_s or 0 < gap - immediate_s < late for gap, late in gaps)
+    return bool(gaps) and 2 * slow >= len(gaps)
 
 
 RAF002 = Invariant("RAF002", "retry-after-date", "RAF", "major", check)

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from galeproof.invariants import INVARIANTS
+from galeproof.invariants import INVARIANTS, false_alarm_bound
 from galeproof.model import Outcome, Verdict
 from galeproof.report.gate import gate_of
 from galeproof.report.html.data import scenarios_of
@@ -59,6 +59,7 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
         script=_markup(_file("page.js")), figures=_markup(figures),
         rows=[_row(v, runs, library, replay) | {"minimal": minimal.get(v.code)} for v in
               sorted(verdicts, key=lambda v: (_ORDER[v.outcome], v.code))],
+        alarms=f"{false_alarm_bound(verdicts):.1g}",
         lag=max((float(r.history.header.get("lag_p99_ms") or 0) for r in runs), default=0.0),
         python=next((r.history.header.get("python") for r in runs), ""),
         attempts=sum(1 for r in runs for _ in r.history.of("head")), scenarios=len(runs))

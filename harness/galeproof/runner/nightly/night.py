@@ -12,6 +12,7 @@ from galeproof.model import Outcome, Verdict
 from galeproof.runner.catalogue import needs_rerun, run_catalogue
 from galeproof.runner.judging import Judged, judge_one
 from galeproof.runner.nightly.store import NightRow, Store
+from galeproof.runner.selfcheck import self_check
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.scenario import Scenario
@@ -98,6 +99,7 @@ def run_night(store: Store, row: NightRow, subject: Subject, scenarios: Sequence
             tell(Progress(number, len(done), len(night.failed), used, max(0.0, budget_s - used)))
 
         with Station(engine, seed=seed) as station:
+            self_check(station, seed)
             result = asyncio.run(run_catalogue(station, subject, left, seed, keep=settle))
             name = station.engine
         night.rounds += 1
