@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from galeproof.invariants.sec import find_canary
+from galeproof.invariants.sec import shows
 from galeproof.kernel.clock import now_ns
 
 __all__ = ["Artefacts"]
@@ -106,7 +106,7 @@ class Artefacts:
                 found += [(name, piece) for piece in self._shown(text)]
         told = [_PROBE in line for line in self._lines]
         lines = [("the command line of a child", line) for line in [*self._lines, " ".join(sys.argv)]
-                 if any(find_canary(s, line) for s in self._secrets)]
+                 if shows(self._secrets, line)]
         whole = len(self._paths) <= _MOST
         Path(planted).unlink(missing_ok=True)
         self._undo.close()
@@ -129,11 +129,11 @@ class Artefacts:
         return os.path.abspath(path)
 
     def _shown(self, text: str) -> Iterator[str]:
-        if not any(find_canary(secret, text) for secret in self._secrets):
+        if not shows(self._secrets, text):
             return
         for begin in range(0, len(text), _PIECE):
             piece = text[begin : begin + _PIECE + _OVERLAP]
-            if any(find_canary(secret, piece) for secret in self._secrets):
+            if shows(self._secrets, piece):
                 yield piece
 
 

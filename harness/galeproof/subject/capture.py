@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Collection, Iterator
 from typing import IO, Any
 
-from galeproof.invariants.sec import find_canary
+from galeproof.invariants.sec import shows
 from galeproof.kernel.clock import now_ns
 
 __all__ = ["CHANNELS", "Capture", "Captured"]
@@ -96,7 +96,7 @@ class Capture:
             self._probes["log"] += 1
             return True
         told = _of(record)
-        if len(self._records) < _MOST or _shows(self._secrets, told["text"]):
+        if len(self._records) < _MOST or shows(self._secrets, told["text"]):
             self._records.append((now_ns(), told))
         return True
 
@@ -139,17 +139,14 @@ class Capture:
         return found
 
 
-def _shows(secrets: Collection[str], text: str) -> bool:
-    return any(find_canary(secret, text) for secret in secrets)
-
-
 def _kept(items: list[Captured], secrets: Collection[str]) -> Iterator[Captured]:
     """Cut each text to pieces; keep the first, and each that shows something of a secret."""
     for at, data in items:
         text = data["text"]
-        for begin in range(0, len(text), _PIECE):
+        leaks = shows(secrets, text)
+        for begin in range(0, len(text) if leaks else min(1, len(text)), _PIECE):
             piece = text[begin : begin + _PIECE + _OVERLAP]
-            if begin == 0 or _shows(secrets, piece):
+            if begin == 0 or shows(secrets, piece):
                 yield at, {**data, "text": piece}
 
 

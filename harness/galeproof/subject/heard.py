@@ -13,7 +13,7 @@ import select
 from collections.abc import Collection
 from typing import IO, Any
 
-from galeproof.invariants.sec import find_canary
+from galeproof.invariants.sec import shows
 from galeproof.kernel.clock import now_ns, sleep
 from galeproof.subject.capture import Captured
 
@@ -75,10 +75,10 @@ class Heard:
     def _search(self, data: bytes) -> None:
         self._window = self._window[-_OVERLAP:] + data
         text = self._window.decode("utf-8", "backslashreplace")
-        if any(find_canary(secret, text) for secret in self._secrets):
+        if shows(self._secrets, text):
             for at in range(0, len(text), _KEPT):
                 piece = text[at : at + _KEPT + _OVERLAP]
-                if any(find_canary(secret, piece) for secret in self._secrets):
+                if shows(self._secrets, piece):
                     self._found.append(self._event(piece))
 
     def _event(self, text: str) -> Captured:

@@ -67,8 +67,9 @@ class RequestsErrorsThrough(CarefulOnRequests):
     MAY = {**CarefulOnRequests.MAY, **FRAMES, "RTY003": "it does not retry", "ERR005": "reads all"}
 
     def operation(self, method, path, ref, body=None):
-        response = self.http.request(method, self.base + path, json=body, timeout=0.4, allow_redirects=False,
-                                     headers={"Authorization": f"Bearer {self.key}", "X-Request-Id": ref})
+        response = self.http.request(
+            method, self.base + path, json=body, timeout=0.4, allow_redirects=False,
+            headers={"Authorization": f"Bearer {self.key}", "X-Request-Id": ref, "Idempotency-Key": ref})
         response.raise_for_status()
         return self.result(response)
 
@@ -363,8 +364,9 @@ class ReadsItAllOnRequests(CarefulOnRequests):
     def operation(self, method, path, ref, body=None):
         problem = None
         try:
-            response = self.http.request(method, self.base + path, json=body, timeout=0.4,
-                                         headers={"Authorization": f"Bearer {self.key}"})
+            response = self.http.request(
+                method, self.base + path, json=body, timeout=0.4,
+                headers={"Authorization": f"Bearer {self.key}", "X-Request-Id": ref, "Idempotency-Key": ref})
             return self.result(response)
         except requests.RequestException as error:
             problem = type(error).__name__

@@ -122,7 +122,7 @@ class UrllibSendsAll(Careful):
     def send(self, method, path, ref, body, key, attempt, until):
         sent = urllib.request.Request(
             self.base + path, method=method, data=json.dumps(body).encode() if body else None,
-            headers={"Authorization": f"Bearer {self.key}", "X-Request-Id": ref})
+            headers={"Authorization": f"Bearer {self.key}", "X-Request-Id": ref, "Idempotency-Key": key or ref})
         try:
             with urllib.request.urlopen(sent, timeout=self.attempt_timeout(until)) as response:
                 return Read(response.status, response.headers, response.read())

@@ -310,7 +310,8 @@ class LeavesItsConnection(FutureWithTimeout):
     """The same around one attempt without a timeout: its connection stays open."""
 
     attempts = 1
-    MAY = {"RTY003": "it tries once", "TMO002": "the attempt itself waits for ever"}
+    MAY = {"RTY003": "it tries once", "TMO002": "the attempt itself waits for ever",
+           "CON002": "what it leaves behind is a connection"}
 
     def attempt_timeout(self, until):
         return 30.0

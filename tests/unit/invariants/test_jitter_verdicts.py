@@ -117,6 +117,24 @@ def test_one_batch_and_one_retry_is_too_little_to_pass_and_enough_to_fail(gale_w
     assert gale_words.told(fixed, "JIT001") == FAIL
 
 
+@pytest.mark.parametrize(("promised", "recovers", "expected"), [
+    ({"max_attempts": 3}, True, "not_exercised"), ({"max_attempts": 3}, False, "not_exercised"),
+    ({}, True, "not_exercised"), ({"max_attempts": 2}, True, None), ({}, False, None)])
+def test_a_fixed_first_retry_says_nothing_of_those_that_were_not_needed(gale_words, promised, recovers,
+                                                                        expected):
+    """stripe draws from its second retry on; a client that makes one and no more has shown all."""
+    refs = [f"op{i:06d}" for i in range(30)]
+    storm = gale_words.Storm(("503", "ok"), refs=refs)
+    for ref in refs:
+        storm.start(ref).request("503").answer(503).wait(300)
+        if recovers:
+            storm.request("ok").answer(200).end()
+        else:
+            storm.request("503").answer(503).end("failed")
+    verdict = gale_words.verdicts(storm.history(), **promised)["JIT001"]
+    assert (("UNKNOWN", expected) if expected else FAIL) == (verdict.outcome.value, verdict.reason)
+
+
 @pytest.mark.parametrize("more", [
     {"count": 19}, {"retries": 0}, {"answered": {"Retry-After": "1"}}])
 def test_too_few_delays_of_the_clients_own_exercise_nothing(gale_words, more):

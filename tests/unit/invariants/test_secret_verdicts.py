@@ -43,7 +43,7 @@ def test_the_level_sets_the_severity(gale_words, level, channel, severity):
 
 @pytest.mark.parametrize("form", [
     lambda c: quote(c, safe=""), lambda c: c.encode().hex(), lambda c: c[::-1].lower(),
-    lambda c: c[:20] + "\n" + c[20:], lambda c: c[10:22],
+    lambda c: c[:20] + "\n" + c[20:], lambda c: c[10:22], lambda c: c.encode().hex()[-18:],
     lambda c: base64.b64encode(b"user:" + c.encode()).decode(),
     lambda c: base64.b64encode(b"ab" + c.encode() + b"!").decode(),
     lambda c: base64.urlsafe_b64encode(b"a" + c.encode() + b"zz").decode()])

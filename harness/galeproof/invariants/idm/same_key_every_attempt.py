@@ -38,8 +38,8 @@ def check(case: Case) -> Verdict:
         if len(sent) < 2:
             continue
         keys = [case.key_of(a) for a in sent]
-        if not any(keys) and case.profile.idempotency_key is None:
-            keyless = True
+        if not any(keys) and case.profile.idempotency_key is None:  # who follows a redirect retries nothing
+            keyless |= any(a.status is None or not 300 <= a.status < 400 for a in sent[:-1])
             continue
         distinct = len({k for k in keys if k})
         most = max(most, distinct)

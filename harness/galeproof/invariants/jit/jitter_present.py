@@ -7,7 +7,7 @@ from typing import Any
 
 from galeproof.invariants._base import Invariant
 from galeproof.invariants._case import Case, Teller
-from galeproof.invariants.jit._delays import ENOUGH, Delays, Noise, delays_of, noise_of
+from galeproof.invariants.jit._delays import ENOUGH, Delays, Noise, delays_of, noise_of, refusals
 from galeproof.invariants.jit._shape import NARROW, at_cap, finding, immediate_s, narrow, wide
 from galeproof.model import Outcome, Verdict
 
@@ -69,6 +69,8 @@ def _group(case: Case, delays: list[Delays], noise: Noise) -> Verdict:
     batches = {d.batch for d in below}
     figures: dict[str, Any] = {"limit": NARROW, "witnesses": sum(
         max(len(d.values) for d in below if d.batch == batch) for batch in batches)}
+    if _one_of_several(case, delays, drawn):
+        return _TELL.unknown(case, "not_exercised", "the first retry was seen, and no later one")
     if any(_all_of(b, below, alike) for b in batches) and not drawn:
         worst = max(alike, key=lambda d: d.share(noise.tau_s))
         return _TELL.failed(case, [finding(d, noise) for d in alike],
@@ -81,6 +83,17 @@ def _group(case: Case, delays: list[Delays], noise: Noise) -> Verdict:
     return _TELL.unknown(
         case, "noise", f"delays of {min(d.median_s for d in below):.3f} s and a window of "
         f"{1000 * noise.tau_s:.0f} ms do not tell", observed=most, limit=NARROW)
+
+
+def _one_of_several(case: Case, delays: list[Delays], drawn: list[Delays]) -> bool:
+    """Whether the storm ended before the client's second retry: a fixed delay before the first one says
+    nothing of the others (JIT002)."""
+    if drawn or any(d.index > 1 for d in delays):
+        return False
+    if case.profile.max_attempts is not None:
+        return case.profile.max_attempts > 2
+    return not any(len(o.requests) == 2 and pairs[-1][1].status == pairs[-1][0].status
+                   for o, pairs in refusals(case) if o.name == delays[0].group[0])
 
 
 def _all_of(batch: int, below: list[Delays], alike: list[Delays]) -> bool:

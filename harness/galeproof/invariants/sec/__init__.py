@@ -1,5 +1,5 @@
 """SEC: secrets."""
 
-from galeproof.invariants.sec._canary import find_canary
+from galeproof.invariants.sec._canary import find_canary, shows
 
-__all__ = ["find_canary"]
+__all__ = ["find_canary", "shows"]

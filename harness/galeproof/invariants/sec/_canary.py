@@ -1,4 +1,8 @@
-"""Finding a canary in text, in every form that careless code gives it."""
+"""Finding a canary in text, in every form that careless code gives it.
+
+Nearly all text shows nothing: one pass of an automaton over all forms and fragments of all secrets says so,
+and only what it stops at is looked at form by form.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
-__all__ = ["Sighting", "find_canary", "forms"]
+import ahocorasick  # type: ignore[import-not-found]
+
+__all__ = ["Sighting", "find_canary", "forms", "shows"]
 
 _FRAGMENT = 12  # base62 characters: beyond chance
 _MASKED = 6
 _HEX = 18
+_CODED = 10  # characters of base64 that hold more than _MASKED of the secret
 _ESCAPE = re.compile(r"\\(?:(?:u00|x)([0-9a-fA-F]{2})|([^\w\s]))")
 
 
@@ -66,12 +74,14 @@ def find_canary(secret: str, text: str) -> Sighting | None:
 
     At most 6 characters shown is masking; 7 to 11 is told, and no leak; 12 are.
     """
-    joined = re.sub(r"[\r\n]+\s*", "", text)
+    joined = _joined(text)
     folded = joined.casefold()
+    if not _near((secret,), joined, folded):
+        return None
     for name, form in forms(secret):
         if form.casefold() in folded:
             return Sighting(name, len(secret), True)
-    body = secret.removeprefix("sk_test_")
+    body = _body(secret)
     best = max(_longest(body.casefold(), folded), _longest(body[::-1].casefold(), folded))
     for name, plainer in _plainer(joined) if not body.isalnum() else ():
         if secret.casefold() in plainer.casefold():
@@ -82,8 +92,57 @@ def find_canary(secret: str, text: str) -> Sighting | None:
             best = max(best, _longest(text64, joined) * 3 // 4)
     hexed = _longest(secret.encode().hex(), joined.lower())
     if hexed >= _HEX and hexed // 2 > best:
-        return Sighting("hex fragment", hexed // 2, False)
+        return Sighting("hex fragment", hexed * _FRAGMENT // _HEX, False)  # eighteen digits count as twelve
     return Sighting("fragment", best, False) if best > _MASKED else None
+
+
+def shows(secrets: Collection[str], text: str) -> bool:
+    """Tell whether any of several secrets stands in a text, in one pass where none does."""
+    joined = _joined(text)
+    return _near(tuple(secrets), joined, joined.casefold()) and any(find_canary(s, text) for s in secrets)
+
+
+def _near(secrets: tuple[str, ...], joined: str, folded: str) -> bool:
+    """Whether anything stands in the text that may be a sighting; no sighting is missed."""
+    net = _net(secrets)
+    if net is None or next(net.iter(folded), None):
+        return net is not None
+    if all(_body(secret).isalnum() for secret in secrets):
+        return False
+    return any(next(net.iter(plainer.casefold()), None) for _, plainer in _plainer(joined))
+
+
+@lru_cache(maxsize=64)
+def _net(secrets: tuple[str, ...]) -> Any:
+    """An automaton over all forms of these secrets and their shortest pieces that count; None for none."""
+    words = {form.casefold() for secret in secrets for _, form in forms(secret)}
+    for secret in secrets:
+        body = _body(secret).casefold()
+        words |= {*_pieces(body, _MASKED + 1), *_pieces(body[::-1], _MASKED + 1),
+                  *_pieces(secret.encode().hex(), _HEX)}
+        for core in (c.casefold() for c in _base64_cores(_body(secret).encode())):
+            words |= {*_pieces(core, _CODED), *_pieces(core.replace("+", "-").replace("/", "_"), _CODED)}
+    if not words:
+        return None
+    net = ahocorasick.Automaton(ahocorasick.STORE_LENGTH)
+    for word in words:
+        net.add_word(word)
+    net.make_automaton()
+    return net
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    return (text[at : at + size] for at in range(len(text) - size + 1))
+
+
+def _body(secret: str) -> str:
+    """What is random of a secret."""
+    return secret.removeprefix("sk_test_")
+
+
+def _joined(text: str) -> str:
+    """The text without its line breaks, and what indents the line after one."""
+    return re.sub(r"[\r\n]+\s*", "", text)
 
 
 def _plainer(text: str) -> Iterator[tuple[str, str]]:

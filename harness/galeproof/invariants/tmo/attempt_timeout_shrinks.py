@@ -106,7 +106,7 @@ def _header(case: Case, operation: Operation, limit: float) -> tuple[Finding | b
         if absolute:
             over = value - (wall + first / 1e9) - limit if wall else 0.0
         else:
-            over = value - (limit - (ended - first) / 1e9)
+            over = value - (limit - (ended - first) / 1e9 + lagged_s(case, first, ended))
         if over > _ROUNDED_S + unit:
             return _wrong(operation, attempt, f"{name}: {attempt.header(name)} is {over:.2f} s more than "
                           f"what remains of {limit:g} s"), True
