@@ -1,4 +1,4 @@
-"""Judges the second set: `python tests/proof/second_set.py [--engine E] [--at-once N] [--keep FILE] [NAME]...`
+"""Judges the second set: `second_set.py [--engine E] [--at-once N] [--keep FILE] [--score FILE] [NAME]...`
 
 Each client in a process of its own, over the shipped scenarios of its INVARIANTS; a JSON line each,
 and at the end the score of its pairs. `--score FILE` scores lines that were kept.
@@ -87,6 +87,7 @@ def main():
             running[child] = out
         # read to the end in the order in which they ended: a line may be longer than a pipe holds
         import select
+
         ready, _, _ = select.select(list(running.values()), [], [])
         child = next(c for c, out in running.items() if out == ready[0])
         with os.fdopen(running.pop(child)) as file:

@@ -95,18 +95,26 @@ class LongerEachTime(Breaking):
         self.circuit = self.Slow()
 
 
+class Counting(Circuit):
+    """The same; a success forgives nothing unless it was a probe's."""
+
+    def heard(self, good):
+        if not good or self.probing or self.failed >= self.LIMIT:
+            super().heard(good)
+
+
 class OneForAll(WithAiohttp):
     """One breaker for all hosts, in the class."""
 
     PROFILE, EXPECT, INVARIANTS = ONCE, frozenset({"CBK005"}), ("CBK005",)
     MAY = {}
     ATTEMPTS, TIMEOUT = 1, 2.0
-    circuit = Circuit()
+    circuit = Counting()
 
     def __init__(self, base_url, secrets, other_url=None):
         super().__init__(base_url, secrets)
         self.other = other_url
-        type(self).circuit = Circuit()
+        type(self).circuit = Counting()
 
     async def drive(self, op):
         if not self.circuit.admits():
@@ -133,9 +141,13 @@ class Elsewhere:
     async def to(client, base, method, path, heads, body, span):
         """Exchange over a connection of its own."""
         import aiohttp
+
         try:
-            async with asyncio.timeout(span), aiohttp.ClientSession() as session, session.request(
-                    method, base + path, headers=heads, data=body, allow_redirects=False) as got:
+            async with (
+                asyncio.timeout(span),
+                aiohttp.ClientSession() as session,
+                session.request(method, base + path, headers=heads, data=body, allow_redirects=False) as got,
+            ):
                 return Answer(got.status, {}, await got.read())
         except TimeoutError:
             return Answer(fault="timeout")
@@ -157,7 +169,9 @@ class OneForEach(OneForAll):
         return await WithAiohttp.drive(self, op)
 
     def seen(self, op, answer, number):
-        self.circuits["/" + op["path"].split("/")[1] + "/"].heard(answer.fault is None and answer.status < 500)
+        self.circuits["/" + op["path"].split("/")[1] + "/"].heard(
+            answer.fault is None and answer.status < 500
+        )
 
 
 class RetriesPayForRetries(WithAiohttp):
@@ -218,5 +232,3 @@ class TwoCompartments(FreshSemaphore):
             return await Waiting.drive(self, op)
         finally:
             place.release()
-
-

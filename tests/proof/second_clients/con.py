@@ -19,7 +19,8 @@ class AlarmStaysSet(WithAiohttp):
         got = await super().exchange(method, path, heads, body, span)
         if self.alarm is None:
             self.alarm = asyncio.get_running_loop().call_later(
-                1.0, lambda: asyncio.ensure_future(self.session.close()))
+                1.0, lambda: asyncio.ensure_future(self.session.close())
+            )
         return got
 
 
@@ -36,8 +37,10 @@ class TrustsTheIdle(Waiting):
         reader, writer = self.kept
         lines = [f"{method} {path} HTTP/1.1", "Host: here"] + [f"{k}: {v}" for k, v in heads.items()]
         try:
-            writer.write(("\r\n".join([*lines, f"Content-Length: {len(body or b'')}"]) + "\r\n\r\n").encode()
-                         + (body or b""))
+            writer.write(
+                ("\r\n".join([*lines, f"Content-Length: {len(body or b'')}"]) + "\r\n\r\n").encode()
+                + (body or b"")
+            )
             got = await self.heard(reader)
             if got.headers.get("connection", "").lower() == "close":
                 self.kept = None
@@ -50,7 +53,11 @@ class TrustsTheIdle(Waiting):
 class CancelledKeepsItsPlace(WithAiohttp):
     """Twenty places; an error gives its place back, a cancellation does not."""
 
-    PROFILE, EXPECT, INVARIANTS = promise(max_attempts=1, read_timeout_s=1.0), frozenset({"CON002"}), ("CON002",)
+    PROFILE, EXPECT, INVARIANTS = (
+        promise(max_attempts=1, read_timeout_s=1.0),
+        frozenset({"CON002"}),
+        ("CON002",),
+    )
     MAY = {"TMO002": "waits for a place for ever", "TMO008": "none"}
     ATTEMPTS, TIMEOUT = 1, 1.0
 
@@ -88,8 +95,12 @@ class WideOverItsPool(WithHttpx):
 
     def opened(self):
         import httpx
-        self.client = httpx.AsyncClient(timeout=None, trust_env=False, limits=httpx.Limits(
-            max_connections=None, max_keepalive_connections=5))
+
+        self.client = httpx.AsyncClient(
+            timeout=None,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=5),
+        )
 
 
 class PoolOfUrllib3(WithUrllib3):

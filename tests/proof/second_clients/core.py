@@ -52,9 +52,15 @@ class Garbled(Failure):
     """An answer that cannot be read."""
 
 
-ERRORS = {"timeout": f"{__name__}.TimedOut", "connection": f"{__name__}.Unreachable",
-          "rate_limit": f"{__name__}.Limited", "auth": f"{__name__}.Refused", "client": f"{__name__}.Wrong",
-          "server": f"{__name__}.Broken", "protocol": f"{__name__}.Garbled"}
+ERRORS = {
+    "timeout": f"{__name__}.TimedOut",
+    "connection": f"{__name__}.Unreachable",
+    "rate_limit": f"{__name__}.Limited",
+    "auth": f"{__name__}.Refused",
+    "client": f"{__name__}.Wrong",
+    "server": f"{__name__}.Broken",
+    "protocol": f"{__name__}.Garbled",
+}
 RETRIES = ["connect", "reset", "timeout", 429, 502, 503, 504]
 
 
@@ -181,8 +187,17 @@ class Policy:
         if answer.fault:
             return Garbled("the answer broke off", **told)
         status, asked = answer.status, self.asked(answer)
-        kind = (Limited if status == 429 else Refused if status in (401, 403) else Wrong
-                if 400 <= status < 500 else Broken if status >= 500 else Garbled)
+        kind = (
+            Limited
+            if status == 429
+            else Refused
+            if status in (401, 403)
+            else Wrong
+            if 400 <= status < 500
+            else Broken
+            if status >= 500
+            else Garbled
+        )
         return kind(f"status {status}", status, asked, "unknown" if status >= 500 else "none")
 
     # -- the loop
@@ -195,8 +210,14 @@ class Policy:
             if span is not None and span <= 0:
                 answer = Answer(fault="timeout")
                 break
-            answer = yield ("send", op["method"], self.target(op, number), self.heads(op, number),
-                            self.payload(op, number), span)
+            answer = yield (
+                "send",
+                op["method"],
+                self.target(op, number),
+                self.heads(op, number),
+                self.payload(op, number),
+                span,
+            )
             self.seen(op, answer, number)
             if number >= self.ATTEMPTS or not self.again(op, answer, number):
                 break
@@ -212,14 +233,22 @@ class Policy:
             try:
                 return self.parse(op, answer), None
             except (ValueError, TypeError, KeyError):
-                return None, Garbled("the answer makes no sense", answer.status,
-                                     effect="unknown" if op["method"] == "POST" else "none")
+                return None, Garbled(
+                    "the answer makes no sense",
+                    answer.status,
+                    effect="unknown" if op["method"] == "POST" else "none",
+                )
         return None, self.failure(op, answer)
 
     def op(self, method, path, body=None, key=None):
         """What is known of an operation."""
-        op = {"method": method, "path": path, "began": time.monotonic(), "id": str(uuid.uuid4()),
-              "body": None if body is None else json.dumps(body).encode() if isinstance(body, dict) else body}
+        op = {
+            "method": method,
+            "path": path,
+            "began": time.monotonic(),
+            "id": str(uuid.uuid4()),
+            "body": None if body is None else json.dumps(body).encode() if isinstance(body, dict) else body,
+        }
         op["key"] = key or self.new_key(op)
         return op
 
@@ -327,7 +356,9 @@ class Waiting(Policy):
             status = int(head[0].split(" ")[1])
             if status >= 200:
                 break
-        heads = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+        heads = {
+            k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)
+        }
         try:
             return Answer(status, heads, await self.body_of(reader, heads, status))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -389,15 +420,18 @@ class WithRequests(Blocking):
 
     def opened(self):
         import requests
+
         self.session = requests.Session()
         self.session.trust_env = False
 
     def exchange(self, method, path, heads, body, span):
         import requests
         from requests import exceptions as wrong
+
         try:
-            got = self.session.request(method, self.base + path, headers=heads, data=body, timeout=span,
-                                       allow_redirects=False)
+            got = self.session.request(
+                method, self.base + path, headers=heads, data=body, timeout=span, allow_redirects=False
+            )
             return Answer(got.status_code, {k.lower(): v for k, v in got.headers.items()}, got.content)
         except wrong.ConnectTimeout:
             return Answer(fault="timeout")
@@ -423,14 +457,23 @@ class WithUrllib3(Blocking):
 
     def opened(self):
         import urllib3
+
         self.pool = urllib3.PoolManager(maxsize=self.POOL, retries=False)
 
     def exchange(self, method, path, heads, body, span):
         import urllib3
         from urllib3 import exceptions as wrong
+
         try:
-            got = self.pool.request(method, self.base + path, headers=heads, body=body, redirect=False,
-                                    timeout=urllib3.Timeout(connect=span, read=span), retries=False)
+            got = self.pool.request(
+                method,
+                self.base + path,
+                headers=heads,
+                body=body,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=span, read=span),
+                retries=False,
+            )
             return Answer(got.status, {k.lower(): v for k, v in got.headers.items()}, got.data)
         except wrong.TimeoutError:
             return Answer(fault="timeout")
@@ -452,11 +495,16 @@ class WithHttpx(Waiting):
 
     def opened(self):
         import httpx
-        self.client = httpx.AsyncClient(timeout=None, trust_env=False,
-                                        limits=httpx.Limits(max_connections=300, max_keepalive_connections=50))
+
+        self.client = httpx.AsyncClient(
+            timeout=None,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=300, max_keepalive_connections=50),
+        )
 
     async def talk(self, method, path, heads, body):
         import httpx
+
         try:
             got = await self.client.request(method, self.base + path, headers=heads, content=body)
             return Answer(got.status_code, {k.lower(): v for k, v in got.headers.items()}, got.content)
@@ -465,7 +513,7 @@ class WithHttpx(Waiting):
         except httpx.DecodingError:
             return Answer(fault="truncated")
         except httpx.RemoteProtocolError as error:
-            return Answer(fault="truncated" if "incomplete" in str(error) else "reset")
+            return Answer(fault="truncated" if "complete message" in str(error) else "reset")
         except httpx.HTTPError:
             return Answer(fault="reset")
 
@@ -481,12 +529,16 @@ class WithAiohttp(Waiting):
 
     async def talk(self, method, path, heads, body):
         import aiohttp
+
         if self.session is None:
-            self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                                                 connector=aiohttp.TCPConnector(limit=self.LIMIT))
+            self.session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                connector=aiohttp.TCPConnector(limit=self.LIMIT),
+            )
         try:
-            async with self.session.request(method, self.base + path, headers=heads, data=body,
-                                            allow_redirects=False) as got:
+            async with self.session.request(
+                method, self.base + path, headers=heads, data=body, allow_redirects=False
+            ) as got:
                 return Answer(got.status, {k.lower(): v for k, v in got.headers.items()}, await got.read())
         except aiohttp.ClientConnectorError:
             return Answer(fault="connect")
@@ -502,9 +554,15 @@ class WithAiohttp(Waiting):
 
 def promise(**more):
     """The profile of the policy as it stands, with what a client promises otherwise."""
-    return {"max_attempts": 3, "read_timeout_s": 0.5, "connect_timeout_s": 0.5, "retry_on": RETRIES,
-            "backoff": {"base_s": 0.1, "factor": 2, "cap_s": 0.8, "jitter": "full"},
-            "idempotency_key": "Idempotency-Key", "retry_after_max_s": 5.0} | more
+    return {
+        "max_attempts": 3,
+        "read_timeout_s": 0.5,
+        "connect_timeout_s": 0.5,
+        "retry_on": RETRIES,
+        "backoff": {"base_s": 0.1, "factor": 2, "cap_s": 0.8, "jitter": "full"},
+        "idempotency_key": "Idempotency-Key",
+        "retry_after_max_s": 5.0,
+    } | more
 
 
 NOTHING = frozenset()

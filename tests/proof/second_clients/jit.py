@@ -17,8 +17,12 @@ class DrawnByNumber(Waiting):
 
     PROFILE = promise(max_attempts=5, backoff=LONG)
     EXPECT, INVARIANTS = frozenset({"JIT001", "JIT002"}), ("JIT001", "JIT002")
-    MAY = {"JIT003": "alike at the cap too", "JIT004": "alike everywhere", "JIT005": "no width",
-           "RTY005": "what is drawn once need not grow"}
+    MAY = {
+        "JIT003": "alike at the cap too",
+        "JIT004": "alike everywhere",
+        "JIT005": "no width",
+        "RTY005": "what is drawn once need not grow",
+    }
     ATTEMPTS = 5
 
     def delay(self, number):
@@ -76,7 +80,7 @@ class KeyedByPlace(WithHttpx):
     def delay(self, number):
         self.count += 1
         said = f"{socket.gethostname()}/{os.getpid()}/{id(self)}/{self.count}".encode()
-        share = int.from_bytes(hashlib.blake2b(said, digest_size=4).digest(), "big") / 2 ** 32
+        share = int.from_bytes(hashlib.blake2b(said, digest_size=4).digest(), "big") / 2**32
         return (0.1 + 0.9 * share) * min(0.8, 0.2 * 2 ** (number - 1))
 
 

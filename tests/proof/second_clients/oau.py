@@ -28,12 +28,21 @@ class WithTokens(WithHttpx):
             if self.LOOKS_AGAIN and self.access is not old:
                 return True
             for number in range(self.ASKS):
-                form = urllib.parse.urlencode({"grant_type": "refresh_token", "refresh_token": self.refresh.reveal()})
+                form = urllib.parse.urlencode(
+                    {"grant_type": "refresh_token", "refresh_token": self.refresh.reveal()}
+                )
                 path = self.token_url.removeprefix(self.base)
-                got = await WithHttpx.exchange(self, "POST", path, {
-                    "Content-Type": "application/x-www-form-urlencoded"}, form.encode(), 2.0)
+                got = await WithHttpx.exchange(
+                    self,
+                    "POST",
+                    path,
+                    {"Content-Type": "application/x-www-form-urlencoded"},
+                    form.encode(),
+                    2.0,
+                )
                 if got.status == 200:
                     import json
+
                     told = json.loads(got.body)
                     self.access = Secret(told["access_token"])
                     self.refresh = Secret(told.get("refresh_token") or self.refresh.reveal())
@@ -123,5 +132,3 @@ class ReadsEachTime(ReadsOnForbidden):
     def heads(self, op, number):
         self.secret = Secret(self.file.read_text().strip())
         return super().heads(op, number)
-
-

@@ -50,14 +50,17 @@ class CountsCalls(WithAiohttp):
 
     async def drive(self, op):
         from opentelemetry import trace
-        with trace.get_tracer("second").start_as_current_span(op["method"], kind=trace.SpanKind.CLIENT) as span:
+
+        with trace.get_tracer("second").start_as_current_span(
+            op["method"], kind=trace.SpanKind.CLIENT
+        ) as span:
             span.set_attribute("http.request.method", op["method"])
             value, error = await super().drive(op)
             span.set_attribute("http.response.status_code", 200 if error is None else error.status or 0)
             return value, error
 
 
-class CountsAttempts(WithAiohttp):
+class CountsAttempts(WithHttpx):
     """Sound: a span for each attempt, with its ordinal."""
 
     PROFILE, EXPECT, INVARIANTS, MAY = promise(), NOTHING, ("OBS002", "SEC003"), {}
@@ -68,8 +71,12 @@ class CountsAttempts(WithAiohttp):
 
     def heads(self, op, number):
         from opentelemetry import trace
-        op["span"] = trace.get_tracer("second").start_span(op["method"], kind=trace.SpanKind.CLIENT, attributes={
-            "http.request.method": op["method"], "url.template": "/items/{id}"})
+
+        op["span"] = trace.get_tracer("second").start_span(
+            op["method"],
+            kind=trace.SpanKind.CLIENT,
+            attributes={"http.request.method": op["method"], "url.template": "/items/{id}"},
+        )
         if number > 1:
             op["span"].set_attribute("http.request.resend_count", number - 1)
         return super().heads(op, number)
@@ -119,6 +126,7 @@ class Fallback(WithHttpx):
     async def exchange_at(self, place, method, path, heads, body, span):
         """One attempt at one of them."""
         import httpx
+
         if place != self.base:
             heads = {k: v for k, v in heads.items() if k != "Authorization"}
         try:
@@ -144,6 +152,7 @@ class RemembersInSilence(Fallback):
 
     async def call(self, method, path, body=None, key=None):
         from .core import Failure
+
         try:
             return await Waiting.call(self, method, path, body, key)
         except Failure:
@@ -155,5 +164,3 @@ class RemembersInSilence(Fallback):
         value = super().parse(op, answer)
         self.memory[op["path"]] = value
         return value
-
-

@@ -78,7 +78,12 @@ class FitsItIn(Waiting):
 
     PROFILE = promise(deadline_s=2.0, retry_after_max_s=2.0)
     EXPECT, INVARIANTS = frozenset({"RAF004"}), ("RAF004",)
-    MAY = {"RAF001": "the same early attempt", "RAF002": "dates alike", "TMO006": "by a hair", "TMO007": "by a hair"}
+    MAY = {
+        "RAF001": "the same early attempt",
+        "RAF002": "dates alike",
+        "TMO006": "by a hair",
+        "TMO007": "by a hair",
+    }
     DEADLINE = 2.0
 
     def steps(self, op):
@@ -87,7 +92,11 @@ class FitsItIn(Waiting):
 
     def wait(self, answer, number):
         asked = seconds_of(answer)
-        return self.delay(number) if asked is None else min(asked + 0.05, max(0.1, self.until - time.monotonic()))
+        return (
+            self.delay(number)
+            if asked is None
+            else min(asked + 0.05, max(0.1, self.until - time.monotonic()))
+        )
 
 
 class ReadsMilliseconds(Waiting):
@@ -99,7 +108,9 @@ class ReadsMilliseconds(Waiting):
     UNIT, until = 0.001, 0.0
 
     def seen(self, op, answer, number):
-        found = re.fullmatch(r'\s*"[^"]*"\s*;\s*r=(\d{1,6})\s*;\s*t=(\d{1,6})\s*', answer.headers.get("ratelimit", ""))
+        found = re.fullmatch(
+            r'\s*"[^"]*"\s*;\s*r=(\d{1,6})\s*;\s*t=(\d{1,6})\s*', answer.headers.get("ratelimit", "")
+        )
         if found and int(found[1]) == 0:
             self.until = max(self.until, time.monotonic() + int(found[2]) * self.UNIT)
 
@@ -128,7 +139,9 @@ class LeavesItToTheCaller(WithHttpx):
     DEADLINE = 3.0
 
     def again(self, op, answer, number):
-        return "retry-after" not in answer.headers and answer.status != 429 and super().again(op, answer, number)
+        return (
+            "retry-after" not in answer.headers and answer.status != 429 and super().again(op, answer, number)
+        )
 
     def asked(self, answer):
         return seconds_of(answer)
@@ -179,5 +192,3 @@ class MinutesOnly(WithRequests):
         if at.tzinfo is None:
             return None
         return max(0.0, at.timestamp() - time.time() + 1.0) if text[3:4] == "," else 0.5
-
-

@@ -54,18 +54,18 @@ class EveryFiveHundred(WithRequests):
         return super().again(op, answer, number)
 
 
-class ClosedForGood(WithAiohttp):
-    """Closes its session after a reset, to be clean, and goes on with the closed one."""
+class ClosedForGood(WithHttpx):
+    """Closes its client after a reset, to be clean, and goes on with the closed one."""
 
     PROFILE, EXPECT, INVARIANTS = promise(), frozenset({"RTY003"}), ("RTY003", "RTY002")
     MAY = {"IDM007": "what failed says less than it knows"}
 
     async def exchange(self, method, path, heads, body, span):
-        if self.session is not None and self.session.closed:
+        if self.client.is_closed:
             return Answer(fault="reset")
         got = await super().exchange(method, path, heads, body, span)
         if got.fault == "reset":
-            await self.session.close()
+            await self.client.aclose()
         return got
 
 
@@ -74,29 +74,39 @@ class PatienceAroundRetry(WithAiohttp):
 
     PROFILE = promise(backoff={"base_s": 0.02, "cap_s": 1.5, "factor": 2, "jitter": "full"})
     EXPECT, INVARIANTS = frozenset({"RTY004", "RTY001"}), ("RTY004", "RTY001")
-    MAY = {"RTY006": "the inner steps are short", "RTY005": "two scales do not grow",
-           "TMO006": "nine attempts take long"}
+    MAY = {
+        "RTY006": "the inner steps are short",
+        "RTY005": "two scales do not grow",
+        "TMO006": "nine attempts take long",
+    }
 
     async def drive(self, op):
         import aiohttp
         import stamina
         from aiohttp_retry import ExponentialRetry, RetryClient
+
         if self.session is None:
             self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5))
-            self.inner = RetryClient(self.session, retry_options=ExponentialRetry(
-                attempts=3, start_timeout=0.02, statuses={502, 503, 504}, exceptions={aiohttp.ClientError}))
+            self.inner = RetryClient(
+                self.session,
+                retry_options=ExponentialRetry(
+                    attempts=3, start_timeout=0.02, statuses={502, 503, 504}, exceptions={aiohttp.ClientError}
+                ),
+            )
 
         class Again(Exception):
             pass
 
         got = Answer(fault="reset")
         try:
-            async for attempt in stamina.retry_context(on=Again, attempts=3, wait_initial=0.8, wait_jitter=0.1,
-                                                       wait_max=1.0):
+            async for attempt in stamina.retry_context(
+                on=Again, attempts=3, wait_initial=0.8, wait_jitter=0.1, wait_max=1.0
+            ):
                 with attempt:
                     try:
-                        async with self.inner.request(op["method"], self.base + op["path"], data=op["body"],
-                                                      headers=self.heads(op, 1)) as answer:
+                        async with self.inner.request(
+                            op["method"], self.base + op["path"], data=op["body"], headers=self.heads(op, 1)
+                        ) as answer:
                             got = Answer(answer.status, {}, await answer.read())
                     except TimeoutError:
                         got = Answer(fault="timeout")
@@ -164,13 +174,26 @@ class ByStamina(WithHttpx):
 
         got, number = None, 0
         try:
-            async for attempt in stamina.retry_context(on=lambda e: isinstance(e, Again) and (
-                    pause(e) if pause(e) in (True, False) else __import__("datetime").timedelta(seconds=pause(e))),
-                    attempts=3, wait_initial=0.1, wait_jitter=0.2, wait_max=0.8, timeout=None):
+            async for attempt in stamina.retry_context(
+                on=lambda e: (
+                    isinstance(e, Again)
+                    and (
+                        pause(e)
+                        if pause(e) in (True, False)
+                        else __import__("datetime").timedelta(seconds=pause(e))
+                    )
+                ),
+                attempts=3,
+                wait_initial=0.1,
+                wait_jitter=0.2,
+                wait_max=0.8,
+                timeout=None,
+            ):
                 with attempt:
                     number += 1
-                    got = await self.exchange(op["method"], self.base and op["path"], self.heads(op, number),
-                                              op["body"], 0.5)
+                    got = await self.exchange(
+                        op["method"], self.base and op["path"], self.heads(op, number), op["body"], 0.5
+                    )
                     if self.again(op, got, number):
                         raise Again(got)
         except Again:
@@ -186,13 +209,17 @@ class ByTenacity(WithRequests):
 
     def call(self, method, path, body=None, key=None):
         import tenacity
+
         op = self.op(method, path, body, key)
         loop = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: self.again(op, a, 1) and "retry-after" not in a.headers),
-            wait=tenacity.wait_random_exponential(0.2, 1.0, min=0.02), stop=tenacity.stop_after_attempt(3),
-            retry_error_callback=lambda state: state.outcome.result())
-        value, error = self.conclude(op, loop(
-            lambda: self.exchange(method, path, self.heads(op, 1), op["body"], 0.5)))
+            wait=tenacity.wait_random_exponential(0.2, 1.0, min=0.02),
+            stop=tenacity.stop_after_attempt(3),
+            retry_error_callback=lambda state: state.outcome.result(),
+        )
+        value, error = self.conclude(
+            op, loop(lambda: self.exchange(method, path, self.heads(op, 1), op["body"], 0.5))
+        )
         if error is not None:
             raise error
         return value
@@ -212,22 +239,41 @@ class EventuallyThere(WithHttpx):
 class OwnRetryOfUrllib3(WithUrllib3):
     """urllib3's Retry, its first retry immediate, then with backoff and jitter."""
 
-    PROFILE = {"max_attempts": 4, "read_timeout_s": 0.5, "connect_timeout_s": 0.5,
-               "retry_on": ["connect", "reset", 502, 503, 504]}
+    PROFILE = {
+        "max_attempts": 4,
+        "read_timeout_s": 0.5,
+        "connect_timeout_s": 0.5,
+        "retry_on": ["connect", "reset", 502, 503, 504],
+    }
     EXPECT, INVARIANTS = NOTHING, ("RTY001", "RTY004", "RTY006")
     MAY = {}
 
     def call(self, method, path, body=None, key=None):
         import urllib3
+
         op = self.op(method, path, body, key)
-        policy = urllib3.Retry(3, backoff_factor=0.2, backoff_jitter=0.3, status_forcelist=[502, 503, 504],
-                               raise_on_status=False, redirect=False, respect_retry_after_header=False, read=3,
-                               allowed_methods=["GET"])
+        policy = urllib3.Retry(
+            3,
+            backoff_factor=0.2,
+            backoff_jitter=0.3,
+            status_forcelist=[502, 503, 504],
+            raise_on_status=False,
+            redirect=False,
+            respect_retry_after_header=False,
+            read=3,
+            allowed_methods=["GET"],
+        )
         if method == "POST":
             policy = False
         try:
-            got = self.pool.request(method, self.base + path, headers=self.heads(op, 1), body=op["body"],
-                                    retries=policy, timeout=0.5)
+            got = self.pool.request(
+                method,
+                self.base + path,
+                headers=self.heads(op, 1),
+                body=op["body"],
+                retries=policy,
+                timeout=0.5,
+            )
             answer = Answer(got.status, {k.lower(): v for k, v in got.headers.items()}, got.data)
         except urllib3.exceptions.HTTPError as error:
             answer = Answer(fault="timeout" if "timed out" in str(error) else "reset")
@@ -260,40 +306,44 @@ class NeverAgain(Blocking):
 
 
 class UploadsInPieces:
-    """Uploads a generator in chunks, made anew from the caller's bytes for each attempt."""
+    """Sound: uploads a generator in chunks, made anew from the caller's bytes for each attempt."""
 
     PROFILE, EXPECT, INVARIANTS = promise(), NOTHING, ("RTY007",)
     MAY = {}
 
     def __init__(self, base_url, secrets):
         import httpx
+
         self.secret = Secret(secrets["api_key"])
         self.client = httpx.AsyncClient(base_url=base_url, timeout=2, trust_env=False)
 
-    @read(answer=JSON)
-    async def fetch(self, ref):
-        return (await self.client.get(f"/items/{ref}", headers=self.heads())).raise_for_status().json()
-
-    def heads(self):
-        return {"X-Api-Key": self.secret.reveal()}
-
-    @write(answer=MADE, status=201)
-    async def upload(self, ref, body, amount, key):
+    async def asked(self, method, path, pieces, **heads):
+        """Ask up to three times; `pieces` gives the body anew."""
         import httpx
 
-        async def pieces():
-            for start in range(0, len(body), 4096):
-                yield body[start:start + 4096]
-
+        heads["X-Api-Key"] = self.secret.reveal()
         for number in range(1, 4):
             try:
-                got = await self.client.post(f"/items/{ref}", content=pieces(), headers={
-                    **self.heads(), "Idempotency-Key": key, "Content-Type": "application/octet-stream"})
+                got = await self.client.request(method, path, content=pieces(), headers=heads)
             except httpx.TransportError:
                 if number == 3:
                     raise
             else:
-                if got.status_code not in (502, 503, 504) or number == 3:
+                if got.status_code not in (429, 502, 503, 504) or number == 3:
                     return got.raise_for_status().json()
             await asyncio.sleep(random.uniform(0.05, 0.2) * number)
         return None
+
+    @read(answer=JSON)
+    async def fetch(self, ref):
+        return await self.asked("GET", f"/items/{ref}", lambda: None)
+
+    @write(answer=MADE, status=201)
+    async def upload(self, ref, body, amount, key):
+        async def pieces():
+            data = body.encode() if isinstance(body, str) else body
+            for start in range(0, len(data), 4096):
+                yield data[start : start + 4096]
+
+        named = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
+        return await self.asked("POST", f"/items/{ref}", pieces, **named)

@@ -26,7 +26,7 @@ class BasicInTheLog(WithHttpx):
             LOG.debug("curl -H 'Authorization: Basic %s' %s", pair, op["path"])
 
 
-class NotesHowToRepeat(WithAiohttp):
+class NotesHowToRepeat(WithHttpx):
     """Adds a note to its error: how to repeat the request by hand."""
 
     PROFILE, EXPECT, INVARIANTS = PLAIN, frozenset({"SEC002"}), ("RTY001", "SEC002")
@@ -46,6 +46,7 @@ class HeadersInTheSpan(WithHttpx):
 
     def heads(self, op, number):
         from opentelemetry import trace
+
         heads = super().heads(op, number)
         with trace.get_tracer("second").start_as_current_span("GET", kind=trace.SpanKind.CLIENT) as span:
             for name, value in heads.items():
@@ -108,11 +109,15 @@ class Following(Waiting):
 
     async def dial(self):
         import asyncio
+
         to = self.at
         if to.scheme == "https":
             import ssl
+
             context = ssl.create_default_context(cafile=getattr(self, "ca", None))
-            return await asyncio.open_connection(to.hostname, to.port, ssl=context, server_hostname=to.hostname)
+            return await asyncio.open_connection(
+                to.hostname, to.port, ssl=context, server_hostname=to.hostname
+            )
         return await asyncio.open_connection(to.hostname, to.port)
 
 
@@ -135,7 +140,9 @@ class CookieGoesAlong(Following):
     MAY = {"SEC007": "the same"}
 
     def heads(self, op, number):
-        return super().heads(op, number) | {"Cookie": "session=" + urllib.parse.quote(self.secret.reveal(), safe="")}
+        return super().heads(op, number) | {
+            "Cookie": "session=" + urllib.parse.quote(self.secret.reveal(), safe="")
+        }
 
     def kept(self, heads, old, new):
         return heads if old[:2] == new[:2] else {k: v for k, v in heads.items() if k != "Authorization"}
@@ -152,7 +159,9 @@ class HostIsHost(Following):
         super().__init__(base_url, secrets)
 
     def kept(self, heads, old, new):
-        return heads if old.hostname == new.hostname else {k: v for k, v in heads.items() if k == "X-Request-Id"}
+        return (
+            heads if old.hostname == new.hostname else {k: v for k, v in heads.items() if k == "X-Request-Id"}
+        )
 
 
 class DowngradesBare(HostIsHost):
@@ -200,6 +209,9 @@ class HoldsItsRequest(WithRequests):
 class DropsAll(Waiting):
     """Sound: redirects are errors, and nothing is kept anywhere."""
 
-    PROFILE, EXPECT, INVARIANTS, MAY = PLAIN, NOTHING, ("SEC005", "SEC006", "SEC003"), {"SEC003": "no telemetry"}
-
-
+    PROFILE, EXPECT, INVARIANTS, MAY = (
+        PLAIN,
+        NOTHING,
+        ("SEC005", "SEC006"),
+        {},
+    )

@@ -63,8 +63,11 @@ class PatientPoller(Waiting):
         reader, writer = opened
         try:
             text = "".join(f"{k}: {v}\r\n" for k, v in heads.items())
-            writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{text}"
-                         f"Content-Length: {len(body or b'')}\r\n\r\n".encode() + (body or b""))
+            writer.write(
+                f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{text}"
+                f"Content-Length: {len(body or b'')}\r\n\r\n".encode()
+                + (body or b"")
+            )
             return await self.heard(reader)
         except (OSError, ValueError, asyncio.IncompleteReadError):
             return Answer(fault="reset")
@@ -81,11 +84,13 @@ class HeadInTime(WithAiohttp):
 
     async def exchange(self, method, path, heads, body, span):
         import aiohttp
+
         if self.session is None:
             self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
-            got = await asyncio.wait_for(self.session.request(method, self.base + path, headers=heads, data=body),
-                                         span)
+            got = await asyncio.wait_for(
+                self.session.request(method, self.base + path, headers=heads, data=body), span
+            )
             return Answer(got.status, {}, await got.read())
         except TimeoutError:
             return Answer(fault="timeout")
@@ -103,9 +108,11 @@ class IdleClock(WithAiohttp):
 
     async def exchange(self, method, path, heads, body, span):
         import aiohttp
+
         if self.session is None:
-            self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=0.5,
-                                                                               sock_connect=0.5))
+            self.session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None, sock_read=0.5, sock_connect=0.5)
+            )
         return await self.talk(method, path, heads, body)
 
 
@@ -144,7 +151,9 @@ class ColdHandshake(Blocking):
 class SleepIsFree(Waiting):
     """Its deadline counts what attempts take, and no sleep between them."""
 
-    PROFILE = promise(max_attempts=7, deadline_s=1.5, backoff={"base_s": 0.6, "cap_s": 0.9, "factor": 2, "jitter": 0.2})
+    PROFILE = promise(
+        max_attempts=7, deadline_s=1.5, backoff={"base_s": 0.6, "cap_s": 0.9, "factor": 2, "jitter": 0.2}
+    )
     EXPECT, INVARIANTS = frozenset({"TMO006"}), ("TMO006", "RTY001")
     MAY = {"RAF004": "the same clock", "TMO004": "the same clock", "TMO007": "the same clock"}
     ATTEMPTS, DEADLINE = 7, 1.5
@@ -186,10 +195,16 @@ class ProcessorTime(WithHttpx):
 class TellsTheCallerOnly(Waiting):
     """At the deadline the caller is told, and the task is left to itself with its retries."""
 
-    PROFILE = promise(max_attempts=9, deadline_s=1.0, backoff={"base_s": 0.2, "cap_s": 0.2, "factor": 1, "jitter": 0.5})
+    PROFILE = promise(
+        max_attempts=9, deadline_s=1.0, backoff={"base_s": 0.2, "cap_s": 0.2, "factor": 1, "jitter": 0.5}
+    )
     EXPECT, INVARIANTS = frozenset({"TMO008"}), ("TMO008", "TMO002")
-    MAY = {"TMO006": "attempts start after the deadline", "TMO007": "the last attempt has its own time",
-           "RTY001": "what goes on is over the cap"}
+    MAY = {
+        "TMO006": "attempts start after the deadline",
+        "TMO007": "the last attempt has its own time",
+        "RTY001": "what goes on is over the cap",
+        "CON002": "a cancelled call goes on as well (added after the first score)",
+    }
     ATTEMPTS, CAP, BASE = 9, 0.2, 0.2
 
     async def drive(self, op):
@@ -215,6 +230,7 @@ class Watchdog(Blocking):
             if made.sock is not None:
                 with contextlib.suppress(OSError):
                     made.sock.shutdown(socket.SHUT_RDWR)
+
         dog = threading.Timer(1.3, bite)
         dog.daemon = True
         dog.start()
@@ -223,8 +239,11 @@ class Watchdog(Blocking):
             made.request(method, path, body, {**heads, "Connection": "keep-alive"})
             got = made.getresponse()
             data = got.read(1_000_000)
-            return Answer(fault="timeout") if bitten or (not got.isclosed() and got.length) else Answer(
-                got.status, {k.lower(): v for k, v in got.getheaders()}, data)
+            return (
+                Answer(fault="timeout")
+                if bitten or (not got.isclosed() and got.length)
+                else Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, data)
+            )
         except TimeoutError:
             return Answer(fault="timeout")
         except (OSError, http.client.HTTPException, AttributeError, ValueError):
@@ -283,5 +302,9 @@ class CertificateFirst(WithHttpx):
 
     def opened(self):
         import httpx
-        self.client = httpx.AsyncClient(timeout=None, trust_env=False,
-                                        verify=ssl.create_default_context(cafile=self.ca) if self.ca else True)
+
+        self.client = httpx.AsyncClient(
+            timeout=None,
+            trust_env=False,
+            verify=ssl.create_default_context(cafile=self.ca) if self.ca else True,
+        )
