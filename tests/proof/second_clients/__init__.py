@@ -2,7 +2,7 @@
 
 import importlib
 
-FAMILIES = ("tmo", "rty", "jit", "raf", "idm", "bud_cbk", "con", "err", "obs", "oau", "sec")
+FAMILIES = ("tmo", "rty", "jit", "raf", "idm", "bud_cbk", "con", "err", "obs", "oau", "sec", "more")
 CLIENTS = {}
 for _family in FAMILIES:
     _module = importlib.import_module(f"{__name__}.{_family}")
