@@ -77,13 +77,16 @@ class MixesAnswers(Waiting):
         self.kept = []
 
     async def talk(self, method, path, heads, body):
+        self.kept = [k for k in self.kept if not k[0].at_eof()]
         reader, writer = self.kept.pop() if self.kept else await self.dial()
         good = True
         try:
             lines = [f"{method} {path} HTTP/1.1", "Host: here", f"Content-Length: {len(body or b'')}"]
             lines += [f"{k}: {v}" for k, v in heads.items()]
             writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + (body or b""))
-            return await self.heard(reader)
+            got = await self.heard(reader)
+            good = got.headers.get("connection", "").lower() != "close"
+            return got
         except (OSError, ValueError, asyncio.IncompleteReadError):
             good = False
             return Answer(fault="reset")
@@ -114,3 +117,15 @@ class EmptySuccess(WithHttpx):
         if error is not None and answer.status >= 500 and op["method"] == "GET":
             return json.loads("{}"), None
         return value, error
+
+
+class TimeIsNoAnswer(Waiting):
+    """No key. A payment that was not answered in time is sent again."""
+
+    PROFILE = {k: v for k, v in promise().items() if k != "idempotency_key"}
+    EXPECT, INVARIANTS = frozenset({"IDM001"}), ("IDM001",)
+    MAY = {"IDM007": "what is sent twice is made twice"}
+    KEYED = False
+
+    def again(self, op, answer, number):
+        return answer.fault == "timeout" or super().again(op, answer, number)
