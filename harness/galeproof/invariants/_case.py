@@ -20,6 +20,8 @@ __all__ = ["Case", "Teller", "transient"]
 T = TypeVar("T")
 
 _WARM_S = 0.05
+_TIMER_S, _TIMER_SHARE = 0.02, 0.05  # how exactly a client's timer is seen from here
+_CLOSED_WITHIN_NS = 250_000_000
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -62,9 +64,10 @@ class Case:
     def of(cls, history: History, profile: Profile) -> Case:
         """Attribute the history's events."""
         attribution = attribute(history)
+        _doubt_late_answers(attribution, profile)
         return cls(history, profile, attribution, Lags.of(history), tuple(
             o for o in attribution.operations if not o.ambiguous and not o.unplanned
-            and not any(a.opaque for a in o.attempts)))
+            and not any(a.opaque or a.doubtful for a in o.attempts)))
 
     def once(self, name: str, made: Callable[[], T]) -> T:
         """Return what several checkers need, derived by the first that asks."""
@@ -132,7 +135,31 @@ class Case:
             return "capture_missing"
         if any(o.ambiguous for o in self.operations):
             return "attribution"
+        if any(a.doubtful for o in self.operations for a in o.attempts):
+            return "noise"
         return "not_exercised"
+
+
+def _doubt_late_answers(attribution: Attribution, profile: Profile) -> None:
+    """Doubt an answer that began to come when the client's timeout was over, and on which it closed the
+    connection: its timer may have fired before its reader ran, and nothing on the wire tells. Such
+    operations are left out.
+
+    Where no timeout is declared, it is the shortest after which the client was seen to give up.
+    """
+    exchanges = [*attribution.exchanges, *attribution.strays, *attribution.ambiguous]
+    timeout_s = profile.read_timeout_s or min(
+        ((a.client_left_ns - a.start_lo_ns) / 1e9 for a in exchanges
+         if a.client_left_ns is not None and not a.complete), default=0.0)
+    if not timeout_s:
+        return
+    for exchange in exchanges:
+        left = exchange.client_closed_ns or exchange.client_left_ns
+        if exchange.complete and left is not None and exchange.answer_ns is not None:
+            took_s = (exchange.answer_ns - exchange.start_lo_ns) / 1e9
+            soon = left - exchange.answer_ns <= _CLOSED_WITHIN_NS
+            if soon and took_s >= timeout_s - max(_TIMER_S, _TIMER_SHARE * timeout_s):
+                exchange.complete, exchange.doubtful, exchange.client_left_ns = False, True, left
 
 
 def _body_field(body: str, name: str) -> str | None:

@@ -17,6 +17,7 @@ from galeproof.model.history import Event, History
 
 __all__ = ["Attribution", "attribute"]
 
+_READ_AT_ONCE = 16_384  # bytes: of a longer answer a client may have read the head before it reset
 _PLAIN = re.compile("[a-z0-9]+")
 _SHARED = ("idempotency-key", "x-request-id", "x-correlation-id", "request-id")
 
@@ -109,12 +110,15 @@ def _exchanges(history: History) -> list[Exchange]:
     bare: list[Exchange] = []
     loose: list[Event] = []
     accepted: dict[int, Event] = {}
+    last: dict[int | None, Exchange] = {}
     for event in history.events:
         number = event.data.get("x")
         if event.kind == "accept" and event.connection is not None:
             accepted[event.connection] = event
         elif event.kind == "head" and number is not None:
-            found[number] = _begun(event)
+            found[number] = last[event.connection] = _begun(event)
+        elif event.kind in ("client_fin", "gone") and number is None and event.connection in last:
+            _closed(last[event.connection], event)
         elif event.kind == "close" and number is None and event.data.get("planned"):
             bare.append(_bare(event, accepted))
         elif number in found:
@@ -126,6 +130,24 @@ def _exchanges(history: History) -> list[Exchange]:
             if event.connection in (None, exchange.connection):
                 exchange.unplanned = str(event.data["what"])
     return [*found.values(), *bare]
+
+
+def _left(exchange: Exchange, at_ns: int) -> None:
+    """Nobody read the answer: the client had closed the connection, or closed it on what it had not read."""
+    exchange.complete = False
+    if exchange.client_left_ns is None:
+        exchange.client_left_ns = at_ns
+
+
+def _closed(exchange: Exchange, event: Event) -> None:
+    """The client ended the connection on which this answer was the last."""
+    if event.kind == "gone" and event.data.get("how") == "ended":
+        return
+    if exchange.client_closed_ns is None:
+        exchange.client_closed_ns = event.lo_ns
+    if event.data.get("how") == "rst" and exchange.complete and exchange.answered_bytes <= _READ_AT_ONCE:
+        exchange.evidence.append(event.index)
+        _left(exchange, event.lo_ns)
 
 
 def _begun(event: Event) -> Exchange:
@@ -159,12 +181,15 @@ def _take(exchange: Exchange, event: Event) -> None:
             exchange.whole_ns = exchange.whole_ns or event.hi_ns
         case "answer":
             exchange.answered_bytes = data["total"]
+            exchange.answer_ns = event.hi_ns if exchange.answer_ns is None else exchange.answer_ns
             exchange.end_lo_ns, exchange.end_hi_ns = event.lo_ns, event.hi_ns
             if "status" in data:
                 exchange.status = data["status"]
                 exchange.answer_headers = _pairs(data.get("headers"))
         case "answer_end":
             exchange.complete = True
+            if data.get("unread"):
+                _left(exchange, event.lo_ns)
         case "close":
             exchange.closed = data["done"]
             if data.get("planned") and data["planned"] != data["done"]:

@@ -21,9 +21,13 @@ class Exchange:
         whole, whole_ns: The request arrived whole (the origin read it, or the tap saw its end), and when.
         status: Final status, or None.
         complete: The whole answer has left the tap.
+        answer_ns: When its answer began to leave the tap.
         end_lo_ns, end_hi_ns: Interval of the last write of the answer, or of the tap's close.
         word: What was planned for this attempt.
         closed: ``rst`` or ``fin`` where the tap ended the connection.
+        client_left_ns: When the client gave this exchange up, or None.
+        client_closed_ns: When it closed the connection on which this answer was the last, or None.
+        doubtful: Nobody can tell whether the client has read the answer.
         spoilt: How the origin spoilt the body, or None: ``html``, ``null_field amount``.
         origin: The name of the origin that it reached; empty: the first one.
         evidence: Indices of its events.
@@ -49,10 +53,12 @@ class Exchange:
     answer_headers: tuple[tuple[str, str], ...] = ()
     complete: bool = False
     answered_bytes: int = 0
+    answer_ns: int | None = None
     end_lo_ns: int | None = None
     end_hi_ns: int | None = None
     closed: str | None = None
     client_left_ns: int | None = None
+    client_closed_ns: int | None = None
     value: str | None = None
     spoilt: str | None = None
     origin: str = ""
@@ -60,6 +66,7 @@ class Exchange:
     unplanned: str | None = None
     mismatch: str | None = None
     opaque: bool = False
+    doubtful: bool = False
     evidence: list[int] = field(default_factory=list)
 
     def header(self, name: str) -> str | None:

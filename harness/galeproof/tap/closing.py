@@ -7,10 +7,11 @@ import socket
 import struct
 import sys
 
-__all__ = ["arm_reset", "unsent"]
+__all__ = ["arm_reset", "deserted", "unsent"]
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _SIOCOUTQ = 0x5411
+_TCP_CLOSE = 7  # of the kernel's states
 
 
 def unsent(transport: asyncio.Transport, sock: socket.socket) -> int:
@@ -30,3 +31,14 @@ def unsent(transport: asyncio.Transport, sock: socket.socket) -> int:
 def arm_reset(sock: socket.socket) -> None:
     """Make the coming close a RST (SO_LINGER with time 0)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+
+
+def deserted(sock: socket.socket) -> bool:
+    """Tell whether nobody was there any more to read what was written last: the peer's kernel has answered it
+    with a reset, as it does where the socket is closed. A peer that closed its own side only still reads."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+    except OSError:
+        return True

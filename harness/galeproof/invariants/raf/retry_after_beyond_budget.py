@@ -138,7 +138,7 @@ def _ended(case: Case, operation: Operation, attempt: Exchange, seen: _Seen) -> 
 def _too_much_s(case: Case, operation: Operation, attempt: Exchange) -> float | None:
     """The seconds asked for where they exceed the remaining budget or the declared limit."""
     value = attempt.answer_header("retry-after") or ""
-    if attempt.status not in (429, 503) or attempt.end_lo_ns is None or not (
+    if attempt.status not in (429, 503) or attempt.end_lo_ns is None or not attempt.complete or not (
             value.isascii() and value.isdigit()):
         return None
     wanted = float(value[:_MOST_DIGITS])

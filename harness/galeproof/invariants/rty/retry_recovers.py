@@ -31,7 +31,7 @@ def check(case: Case) -> Verdict:
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
     (not_exercised); the machine was too busy: a healthy answer came after the declared deadline, or
-    a quarter of that was over before the first attempt (noise); the client was still waiting in a
+    a quarter of that, or a whole timeout, was over before the first attempt (noise); the client was still waiting in a
     silence, with no declared timeout (undeclared).
 
     References: AWS REL05-BP03; gRFC A6.
@@ -133,11 +133,16 @@ def _problem(operation: Operation) -> str | None:
 
 
 def _too_late(case: Case, operation: Operation) -> bool:
-    """Whether the declared time went elsewhere: a healthy answer came after it, or a quarter of it
-    was over before the first attempt. That is a machine too busy for the client's clock, and no
+    """Whether the declared time went elsewhere: a healthy answer came after it, or a quarter of it, or a
+    timeout, was over before the first attempt. That is a machine too busy for the client's clock, and no
     policy that cannot recover; one whose pool leaks has had its first attempts at once."""
     limit_s = case.profile.deadline_s
-    if limit_s is None or operation.outcome == "ok" or not operation.attempts:
+    if operation.outcome == "ok" or not operation.attempts:
+        return False
+    timeout_s = case.profile.connect_timeout_s or case.profile.read_timeout_s
+    if timeout_s and operation.attempts[0].start_lo_ns - operation.start.lo_ns >= timeout_s * 1e9:
+        return True  # attempts may have timed out inside the client, before a byte was sent
+    if limit_s is None:
         return False
     if operation.attempts[0].start_lo_ns - operation.start.lo_ns >= limit_s * 1e9 / 4:
         return True
