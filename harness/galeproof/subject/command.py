@@ -14,6 +14,7 @@ from galeproof.subject.capture import Captured
 from galeproof.subject.description import SubjectDescription
 from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, survives
 from galeproof.subject.heard import Heard
+from galeproof.subject.leash import Leash
 from galeproof.subject.outcome import Outcome
 
 __all__ = ["CommandInstance"]
@@ -49,6 +50,7 @@ class CommandInstance:
         self._secrets: tuple[str, ...] = ()
         self._heard: list[Heard] = []
         self._groups: set[int] = set()
+        self._leash = Leash()
 
     @property
     def pid(self) -> int | None:
@@ -70,8 +72,10 @@ class CommandInstance:
         self.foreign.check_command()
         self._log = self._log_path.open("ab") if self._log_path else None
         self._secrets = tuple(secrets.values())
-        self._given = environment_of(self.timezone) | self.environment | {"GALEPROOF_BASE_URL": base_url} | {
-            f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}
+        self._given = {
+            **environment_of(self.timezone), **self.environment, **self._leash.environment(),
+            "GALEPROOF_BASE_URL": base_url,
+            **{f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}}
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
         """Run the command once."""
@@ -87,6 +91,7 @@ class CommandInstance:
             stderr=err.write_fd, env={**self._given, "GALEPROOF_OPERATION": operation, **told},
             start_new_session=True)
         self._groups.add(process.pid)
+        self._leash.hold(process.pid)
         try:
             code = await process.wait()
         except asyncio.CancelledError:
@@ -97,6 +102,7 @@ class CommandInstance:
         end = now_ns()
         if not survives(process.pid):
             self._groups.discard(process.pid)
+            self._leash.let_go(process.pid)
         await out.finish()
         await err.finish()
         return _outcome(code, out.text(), err.text(), start, end)
@@ -109,7 +115,9 @@ class CommandInstance:
         """End what outlived its operation; return what was said."""
         for group in self._groups:
             end_group(group)
+            self._leash.let_go(group)
         self._groups.clear()
+        self._leash.end_strays()
         captured: list[Captured] = []
         found = dict.fromkeys(self.channels, bool(self._heard))
         for heard in self._heard:

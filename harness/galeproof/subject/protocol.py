@@ -35,13 +35,16 @@ def line_of(line: bytes, number: int) -> dict[str, Any]:
     """
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict) or not any(word in message for word in _WORDS):
         text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
         shown = text[:_SHOWN] + ("..." if len(text) > _SHOWN else "")
         raise ProtocolError(f"line {number} of its stdout is not of the protocol: {shown!r}; stdout "
                             "carries only these lines, stderr is the log")
+    if "id" in message and type(message["id"]) is not int:
+        raise ProtocolError(f"line {number} of its stdout answers {str(message['id'])[:_SHOWN]!r}: an id "
+                            "is the number that was asked")
     if "id" in message and "ok" not in message and "error" not in message:
         raise ProtocolError(f"line {number} of its stdout answers {message['id']!r} with neither ok "
                             "nor error")
