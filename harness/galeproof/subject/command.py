@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import Captured
 from galeproof.subject.description import SubjectDescription
@@ -16,6 +17,7 @@ from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, 
 from galeproof.subject.heard import Heard
 from galeproof.subject.leash import Leash
 from galeproof.subject.outcome import Outcome
+from galeproof.subject.protocol import shallow
 
 __all__ = ["CommandInstance"]
 
@@ -78,7 +80,11 @@ class CommandInstance:
             **{f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}}
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
-        """Run the command once."""
+        """Run the command once.
+
+        Raises:
+            SubjectError: It cannot be started.
+        """
         taken = self.foreign.operations[operation].takes
         told = {f"GALEPROOF_{_ARGUMENTS[name]}": str(value) for name, value in args.items()
                 if name in (*TOLD, *taken)}
@@ -86,10 +92,13 @@ class CommandInstance:
         err = Heard("stderr", self._secrets, self._log)
         self._heard += [out, err]
         start = now_ns()
-        process = await asyncio.create_subprocess_exec(
-            *self.foreign.command, stdin=asyncio.subprocess.DEVNULL, stdout=out.write_fd,
-            stderr=err.write_fd, env={**self._given, "GALEPROOF_OPERATION": operation, **told},
-            start_new_session=True)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.foreign.command, stdin=asyncio.subprocess.DEVNULL, stdout=out.write_fd,
+                stderr=err.write_fd, env={**self._given, "GALEPROOF_OPERATION": operation, **told},
+                start_new_session=True)
+        except OSError as error:
+            raise SubjectError(f"exec {self.foreign.line!r} does not start: {error}") from None
         self._groups.add(process.pid)
         self._leash.hold(process.pid)
         try:
@@ -134,8 +143,9 @@ class CommandInstance:
 def _outcome(code: int, out: str, err: str, start_ns: int, end_ns: int) -> Outcome:
     lines = out.rstrip().splitlines()
     value: Any = lines[-1] if lines else None
-    with contextlib.suppress(ValueError, TypeError):
-        value = json.loads(value)
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        read = json.loads(value)
+        value = read if shallow(read) else value
     if code == 0:
         return Outcome("ok", value, None, start_ns, end_ns)
     error: dict[str, Any] = {
