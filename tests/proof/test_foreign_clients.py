@@ -20,20 +20,18 @@ PAGES = {"foreign-clients.md": tuple(CLIENTS), "foreign-languages.md": OTHERS}
 TIMED = ("TMO", "JIT", "RAF", "CON001", "CON002", "RTY003", "RTY005", "RTY006")
 
 
-class Judged:
-    """Each client's verdicts and wire, from a process of its own, when first asked for."""
-
-    @functools.cache
-    def __getitem__(self, name):
-        lacking = foreign_other.lacking(name) if name in OTHERS else []
-        if lacking:
-            pytest.skip(f"no {' and no '.join(lacking)} on PATH")
-        return judge_apart(name)
+@functools.cache
+def _judged(name):
+    lacking = foreign_other.lacking(name) if name in OTHERS else []
+    if lacking:
+        pytest.skip(f"no {' and no '.join(lacking)} on PATH")
+    return judge_apart(name)
 
 
 @pytest.fixture(scope="session")
 def foreign():
-    return Judged()
+    """Gives a client's verdicts and wire, from a process of its own, when first asked for."""
+    return _judged
 
 
 def _told(proof):
@@ -48,7 +46,7 @@ def _noisy(*all_told):
 @pytest.mark.parametrize("name", [*CLIENTS, *OTHERS])
 def test_a_foreign_client_gets_the_verdicts_that_its_wire_deserves(foreign, name):
     """Every invariant is judged as found; one that rests on time may be noise."""
-    proof = foreign[name]
+    proof = foreign(name)
     assert (None, None, 0) == (proof["invalid"], proof["fault"], proof["strays"])
     told = _told(proof)
     noisy = _noisy(told, FOUND[name])
@@ -60,25 +58,25 @@ def test_a_foreign_client_gets_the_verdicts_that_its_wire_deserves(foreign, name
     ("requests", 5), ("openai", 3), ("stripe", 3), ("curl", 4), ("got", 3), ("axios-retry", 4), ("go-retryablehttp", 5)])
 def test_a_foreign_client_stops_at_the_attempts_of_its_settings(foreign, name, most):
     """The first attempt, and as many retries as it is set to make."""
-    assert most == foreign[name]["verdicts"]["RTY001"]["observed"]
+    assert most == foreign(name)["verdicts"]["RTY001"]["observed"]
 
 
 def test_openai_sends_a_post_again_without_a_key_after_a_read_timeout(foreign):
     """The first POST was applied, its answer never came, and the second is applied too."""
-    writes = foreign["openai"]["writes"]["hang-after-effect"]
+    writes = foreign("openai")["writes"]["hang-after-effect"]
     assert 5 == len(writes)
     for attempts in writes:
         assert [("POST", "hang after effect", None, None), ("POST", "ok", 200, None)] == [
             (a["method"], a["word"], a["status"], a["key"]) for a in attempts]
         assert 2 == len({effect for a in attempts for effect in a["effects"]})
-    findings = foreign["openai"]["verdicts"]["IDM001"]["findings"]
+    findings = foreign("openai")["verdicts"]["IDM001"]["findings"]
     # of every storm that holds the answer back, each operation of this one among them
     assert 5 <= sum("hang after effect" in text and "2 effects" in text for text in findings)
 
 
 def test_stripe_keeps_one_key_on_every_attempt_of_an_operation(foreign):
     """A lost answer is asked for again under the same key, and the effect happens once."""
-    writes = foreign["stripe"]["writes"]["reset-after-effect"]
+    writes = foreign("stripe")["writes"]["reset-after-effect"]
     keys = [{a["key"] for a in attempts} for attempts in writes]
     assert [2] * 10 == [len(attempts) for attempts in writes]
     assert [1] * 10 == [len(found) for found in keys]
@@ -88,31 +86,31 @@ def test_stripe_keeps_one_key_on_every_attempt_of_an_operation(foreign):
 
 def test_stripe_leaves_a_429_to_its_caller(foreign):
     """A rate limit is not tried again, whatever Retry-After says."""
-    writes = foreign["stripe"]["writes"]["429-storm"]
+    writes = foreign("stripe")["writes"]["429-storm"]
     assert [["429"]] * 5 == [[a["word"] for a in attempts] for attempts in writes]
 
 
 def test_stripe_tries_again_before_the_time_that_a_503_asks_for(foreign):
     """Retry-After: 3 is not read: the second attempt comes at the backoff of half a second."""
-    reads = foreign["stripe"]["reads"]["busy-three-seconds"]
+    reads = foreign("stripe")["reads"]["busy-three-seconds"]
     assert [["503", "ok"]] * 5 == [[a["word"] for a in attempts] for attempts in reads]
     gaps = [attempts[1]["at_s"] - attempts[0]["at_s"] for attempts in reads]
     assert [] == [gap for gap in gaps if gap >= 2.9]
     # RAF001 tells the worst first, of any storm; these five are among what it found
-    texts = foreign["stripe"]["verdicts"]["RAF001"]["findings"]
+    texts = foreign("stripe")["verdicts"]["RAF001"]["findings"]
     assert 5 <= sum(text.startswith("503 said Retry-After: 3, attempt 2 came after") for text in texts)
 
 
 def test_requests_never_sends_a_post_again(foreign):
     """urllib3 leaves POST out of allowed_methods: neither a lost answer nor a 503 is retried."""
-    writes = foreign["requests"]["writes"]
+    writes = foreign("requests")["writes"]
     for scenario in ("reset-after-effect", "reset-after-request", "truncated-body", "503-storm"):
         assert {1} == {len(attempts) for attempts in writes[scenario]}, scenario
 
 
 def test_the_longest_operation_of_all_scenarios_is_told_where_no_deadline_is_declared(foreign):
     """openai's worst is three timeouts of a second in ``hang``, not a 503 of an earlier one."""
-    assert foreign["openai"]["verdicts"]["TMO006"]["observed"] >= 3
+    assert foreign("openai")["verdicts"]["TMO006"]["observed"] >= 3
 
 
 @pytest.mark.parametrize("name", [*CLIENTS, *OTHERS])
@@ -121,7 +119,7 @@ def test_the_table_in_the_docs_is_what_was_found(foreign, name):
     page = next(page for page, names in PAGES.items() if name in names)
     rows = [[cell.strip() for cell in line.strip("|").split("|")][:4]
             for line in (DOCS / page).read_text("utf-8").splitlines() if line.startswith(f"| {name} |")]
-    proof = foreign[name]
+    proof = foreign(name)
     noisy = _noisy(_told(proof), FOUND[name])
     found = [[name, proof["version"], f"{code} {proof['verdicts'][code]['name']}", text]
              for code, text in _told(proof).items() if code not in noisy]

@@ -79,7 +79,7 @@ func main() {
 				"operations": map[string]string{"fetch": "read", "create": "write"}, "library": "go-retryablehttp"}})
 		case m.Close:
 			return
-		default:
+		case m.Do != "":
 			go func() {
 				value, err := call(m)
 				if err != nil {
