@@ -8,11 +8,9 @@ _BY_VERDICT = {
             "ERR003 IDM001 IDM004 IDM007 JIT005 RAF001 RAF002 RTY001 RTY002 RTY003 RTY004 "
             "RTY005 RTY006 RTY007 SEC001 SEC005 SEC006 SEC008 TMO008"),
         "FAIL": (
-            "ERR002 RAF003 SEC002 SEC004"),
+            "ERR002 JIT001 RAF003 SEC002 SEC004"),
         "UNKNOWN capture_missing": (
             "OBS002 SEC003"),
-        "UNKNOWN noise": (
-            "JIT001"),
         "UNKNOWN not_exercised": (
             "CON002 IDM002 IDM006 JIT002 JIT003 JIT004 OAU003 OBS003"),
         "UNKNOWN undeclared": (
