@@ -1,6 +1,7 @@
-"""Clients that are not ours, each behind an adapter, judged: prints what they do as Markdown.
+"""Clients that are not ours, each behind an adapter or a driver, judged: prints what they do as Markdown.
 
-Without arguments the table of docs/foreign-clients.md; with names, one JSON line a client.
+Without arguments the table of docs/foreign-clients.md, with --other that of docs/foreign-languages.md; with
+names, one JSON line a client.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import foreign_other
 from foreign_adapters import OpenAI, Requests, Stripe
 
 from galeproof.invariants import INVARIANTS
@@ -22,23 +24,34 @@ from galeproof.scenario import load_scenario, shipped
 HERE = Path(__file__).resolve().parent
 SEED = 7
 OBSERVE_S = 8.0
-LIMIT_S = 300
+LIMIT_S = 600
 
 CLIENTS = {"requests": Requests, "openai": OpenAI, "stripe": Stripe}
+OTHERS = tuple(foreign_other.PROFILES)
+
+
+def _subject(name):
+    """The subject, its release, and for how many s an operation is watched."""
+    if name in OTHERS:
+        profile = parse_profile(foreign_other.PROFILES[name])
+        return (subject_of(foreign_other.target(name), profile, name), foreign_other.version(name),
+                foreign_other.OBSERVE_S[name])
+    client = CLIENTS[name]
+    # by its name: in processes of its own, so that the scenarios run side by side
+    subject = subject_of(f"foreign_adapters:{client.__name__}", parse_profile(client.PROFILE), name)
+    return subject, importlib.metadata.version(client.PACKAGE), OBSERVE_S
 
 
 def judge(name, engine="auto"):
     """Run one client through every shipped scenario; verdicts, and its attempts as the tap saw them."""
-    client = CLIENTS[name]
-    # by its name: in processes of its own, so that the scenarios run side by side
-    subject = subject_of(f"foreign_adapters:{client.__name__}", parse_profile(client.PROFILE), name)
+    subject, version, observe_s = _subject(name)
     scenarios = [load_scenario(path, frozenset(INVARIANTS)) for path in shipped()]
     scenarios = [s for s in scenarios if s.effort == "quick"]
     with Station(engine, seed=SEED) as station:
-        result = asyncio.run(run_catalogue(station, subject, scenarios, SEED, observe_s=OBSERVE_S))
+        result = asyncio.run(run_catalogue(station, subject, scenarios, SEED, observe_s=observe_s))
     runs = result.judged
     return {
-        "client": name, "version": importlib.metadata.version(client.PACKAGE),
+        "client": name, "version": version,
         "invalid": result.invalid, "fault": result.fault,
         "strays": sum(len(_attributed(j).strays) + len(_attributed(j).ambiguous) for j in runs),
         "verdicts": {v.code: {
@@ -73,9 +86,9 @@ def judge_apart(name):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def judge_all():
-    """Judge every client, one after another: each runs its scenarios side by side."""
-    return {name: judge_apart(name) for name in CLIENTS}
+def judge_all(names=tuple(CLIENTS)):
+    """Judge the clients, one after another: each runs its scenarios side by side."""
+    return {name: judge_apart(name) for name in names}
 
 
 def evidence(verdict):
@@ -107,7 +120,9 @@ def markdown(proofs):
 
 if __name__ == "__main__":
     os.chdir(HERE)  # a subject's process finds its module in the working directory
-    if sys.argv[1:]:
+    if sys.argv[1:] == ["--other"]:
+        print(markdown(judge_all(OTHERS)))
+    elif sys.argv[1:]:
         for wanted in sys.argv[1:]:
             print(json.dumps(judge(wanted)), flush=True)
     else:

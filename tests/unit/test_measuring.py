@@ -44,6 +44,13 @@ class TestBackoff:
         assert abs(found.base_s - 0.5) <= 0.025
         assert abs(found.cap_s - 2.0) <= 0.1
 
+    @pytest.mark.parametrize(("after", "told"), [(1.6, 0), (15.0, 1)])
+    def test_a_guess_moves_within_twice_as_much(self, after, told):
+        """A connect timeout that was reckoned from drawn waits."""
+        before, now = ({"values": {"connect_timeout_s": {"value": value, "confidence": "guess"}}}
+                       for value in (1.1, after))
+        assert told == len(differences(before, now))
+
     def test_a_cap_that_was_not_reached_is_said_to_be_so(self):
         """It grows to the last."""
         assert not backoff_of(drawn(LAWS["none"], retries=3)).capped
@@ -105,11 +112,24 @@ class TestLock:
     @pytest.mark.parametrize(("name", "before", "after"), [
         ("read__max_attempts", 3, 4), ("read__retry_on", [503], [502, 503]), ("idempotency_key", "A", "B"),
         ("read__read_timeout_s", 1.0, 5.0), ("read__backoff", BACKOFF, {**BACKOFF, "jitter": "none"}),
-        ("read__backoff", BACKOFF, {**BACKOFF, "base_s": 1.0})])
+        ("read__backoff", BACKOFF, {**BACKOFF, "base_s": 1.0}), ("read__backoff", BACKOFF, {**BACKOFF, "cap_s": 5.0}),
+        ("read__backoff", BACKOFF, {**BACKOFF, "cap_s": 4.8, "capped": False})])
     def test_another_behaviour_is_told(self, name, before, after):
         """With both values."""
         (text,) = differences(lock(**{name: before}), lock(**{name: after}))
         assert text.startswith(name.replace("__", "."))
+
+    @pytest.mark.parametrize(("after", "told"), [(1.6, 0), (15.0, 1)])
+    def test_a_guess_moves_within_twice_as_much(self, after, told):
+        """A connect timeout that was reckoned from drawn waits."""
+        before, now = ({"values": {"connect_timeout_s": {"value": value, "confidence": "guess"}}}
+                       for value in (1.1, after))
+        assert told == len(differences(before, now))
+
+    def test_a_cap_that_was_not_reached_may_be_any_beyond(self):
+        """Delays up to 2 s were seen, and the cap is 5 s."""
+        assert [] == differences(lock(read__backoff={**BACKOFF, "capped": False}),
+                                 lock(read__backoff={**BACKOFF, "cap_s": 5.0}))
 
     def test_what_is_not_seen_any_more_is_told(self):
         """A key that is not sent, say."""

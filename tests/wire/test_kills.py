@@ -59,6 +59,30 @@ def test_storm(gale):
     gale.run()
 '''
 
+FOREIGN = '''
+import json, os, subprocess, sys, urllib.request
+
+def call(base, ref):
+    for alone in (False, True):         # one beside it, one in a session of its own
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=alone)
+    with open("calls", "a") as calls:
+        calls.write(ref + "\\n")
+    request = urllib.request.Request(f"{base}/pay/{ref}", method="POST", data=b"{}")
+    with urllib.request.urlopen(request, timeout=25) as answer:
+        return json.load(answer)
+
+if "GALEPROOF_REF" in os.environ:
+    print(json.dumps(call(os.environ["GALEPROOF_BASE_URL"], os.environ["GALEPROOF_REF"])))
+    sys.exit()
+for line in sys.stdin:                  # one at a time: it is blocked when we are killed
+    message = json.loads(line)
+    if "open" in message:
+        base = message["open"]["base_url"]
+        print(json.dumps({"ready": {"operations": {"create": "write"}}}), flush=True)
+    elif "do" in message:
+        print(json.dumps({"id": message["id"], "ok": call(base, message["args"]["ref"])}), flush=True)
+'''
+
 
 def alive(pid):
     try:
@@ -144,12 +168,15 @@ def start(tmp_path):
     """Start a command in a folder with a slow subject and an endless storm; clean up after."""
     (tmp_path / "waiting.py").write_text(ADAPTER)
     (tmp_path / "endless.yaml").write_text(SCENARIO)
+    (tmp_path / "foreign.py").write_text(FOREIGN)
     (tmp_path / "test_storm.py").write_text(TEST)
     runs = []
 
-    def run(*words, subject="Waiting", calls_before=2):  # a control makes the first call
+    def run(*words, subject="Waiting", way="python", calls_before=2):  # a control makes the first call
+        told = f"waiting:{subject}" if way == "python" else f"{sys.executable} foreign.py"
         (tmp_path / "galeproof.toml").write_text(
-            f'[subjects.waiting]\npython = "waiting:{subject}"\n')
+            f'[subjects.waiting]\n{way} = "{told}"\n' + (
+                'operations.create = { kind = "write", status = 201 }\n' if way == "exec" else ""))
         path = [str(Path("harness").resolve()), os.environ.get("PYTHONPATH", "")]
         process = subprocess.Popen(
             [sys.executable, "-m", *words], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
@@ -239,6 +266,24 @@ def test_a_killed_command_leaves_no_orphan(start, engine, subject):
     assert run.pid("galeproof.subject.pydriver") != run.process.pid
     run.process.kill()
     assert (-9, {}, set()) == (lambda r: (r[0], r[3], r[4]))(run.wait(5))
+
+
+@pytest.mark.parametrize("way", ["exec", "driver"])
+def test_a_killed_command_leaves_nothing_of_a_foreign_client(start, way):
+    """Kill -9: its processes, their children, and children in sessions of their own end within 5 s."""
+    run = start("galeproof", "run", "endless.yaml", "--engine", "embedded", way=way)
+    assert 2 <= sum("time.sleep(60)" in told for told in run.family.values()), run.family
+    assert 1 <= sum("foreign.py" in told for told in run.family.values())
+    run.process.kill()
+    assert (-9, {}, set()) == (lambda r: (r[0], r[3], r[4]))(run.wait(5))
+
+
+@pytest.mark.parametrize("way", ["exec", "driver"])
+def test_an_interrupt_leaves_nothing_of_a_foreign_client(start, way):
+    """Ctrl-C: exit 130 and nothing left within 3 s, also of what left its session."""
+    run = start("galeproof", "run", "endless.yaml", "--engine", "embedded", way=way)
+    os.kill(run.process.pid, signal.SIGINT)
+    assert (130, {}, set()) == (lambda r: (r[0], r[3], r[4]))(run.wait(3))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

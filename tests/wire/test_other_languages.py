@@ -1,4 +1,4 @@
-"""The same client in four languages, sound and with one defect: the same verdicts, by command and by driver."""
+"""The same client in five languages, sound and with one defect: the same verdicts, by command and by driver."""
 
 import json
 import os
@@ -40,7 +40,8 @@ def command(tmp_path_factory):
     built = {}
 
     def start(language):
-        needed = {"python": sys.executable, "node": "node", "go": "go", "java": "javac"}[language]
+        needed = {"python": sys.executable, "node": "node", "go": "go", "java": "javac",
+                  "rust": "rustc"}[language]
         if shutil.which(needed) is None:
             pytest.skip(f"no {needed} on PATH")
         if language not in built:
@@ -51,9 +52,12 @@ def command(tmp_path_factory):
                 subprocess.run(["go", "build", "-o", "client", "."], cwd=folder, check=True)
             if language == "java":
                 subprocess.run(["javac", "-d", folder, CLIENTS / "Client.java"], check=True)
+            if language == "rust":
+                subprocess.run(["rustc", "--edition", "2021", "-O", "-o", folder / "client",
+                                CLIENTS / "client.rs"], check=True)
             built[language] = {
                 "python": f"{sys.executable} {CLIENTS / 'client.py'}", "node": f"node {CLIENTS / 'client.mjs'}",
-                "go": f"{folder / 'client'}", "java": f"java -cp {folder} Client"}[language]
+                "go": f"{folder / 'client'}", "rust": f"{folder / 'client'}", "java": f"java -cp {folder} Client"}[language]
         return built[language]
 
     return start
@@ -95,7 +99,7 @@ class TestQuick:
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", ["driver", "exec"])
-@pytest.mark.parametrize("language", ["python", "node", "go", "java"])
+@pytest.mark.parametrize("language", ["python", "node", "go", "java", "rust"])
 class TestAll:
     @pytest.mark.parametrize("defect", DEFECTS)
     def test_a_defect_has_the_same_verdict_everywhere(self, judge, language, way, defect):

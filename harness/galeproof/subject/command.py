@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import Captured
 from galeproof.subject.description import SubjectDescription
 from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, survives
 from galeproof.subject.heard import Heard
+from galeproof.subject.leash import Leash
 from galeproof.subject.outcome import Outcome
+from galeproof.subject.protocol import shallow
 
 __all__ = ["CommandInstance"]
 
@@ -49,6 +52,7 @@ class CommandInstance:
         self._secrets: tuple[str, ...] = ()
         self._heard: list[Heard] = []
         self._groups: set[int] = set()
+        self._leash = Leash()
 
     @property
     def pid(self) -> int | None:
@@ -70,11 +74,17 @@ class CommandInstance:
         self.foreign.check_command()
         self._log = self._log_path.open("ab") if self._log_path else None
         self._secrets = tuple(secrets.values())
-        self._given = environment_of(self.timezone) | self.environment | {"GALEPROOF_BASE_URL": base_url} | {
-            f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}
+        self._given = {
+            **environment_of(self.timezone), **self.environment, **self._leash.environment(),
+            "GALEPROOF_BASE_URL": base_url,
+            **{f"GALEPROOF_SECRET_{name.upper()}": value for name, value in secrets.items()}}
 
     async def call(self, operation: str, args: Mapping[str, Any]) -> Outcome:
-        """Run the command once."""
+        """Run the command once.
+
+        Raises:
+            SubjectError: It cannot be started.
+        """
         taken = self.foreign.operations[operation].takes
         told = {f"GALEPROOF_{_ARGUMENTS[name]}": str(value) for name, value in args.items()
                 if name in (*TOLD, *taken)}
@@ -82,11 +92,15 @@ class CommandInstance:
         err = Heard("stderr", self._secrets, self._log)
         self._heard += [out, err]
         start = now_ns()
-        process = await asyncio.create_subprocess_exec(
-            *self.foreign.command, stdin=asyncio.subprocess.DEVNULL, stdout=out.write_fd,
-            stderr=err.write_fd, env={**self._given, "GALEPROOF_OPERATION": operation, **told},
-            start_new_session=True)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.foreign.command, stdin=asyncio.subprocess.DEVNULL, stdout=out.write_fd,
+                stderr=err.write_fd, env={**self._given, "GALEPROOF_OPERATION": operation, **told},
+                start_new_session=True)
+        except OSError as error:
+            raise SubjectError(f"exec {self.foreign.line!r} does not start: {error}") from None
         self._groups.add(process.pid)
+        self._leash.hold(process.pid)
         try:
             code = await process.wait()
         except asyncio.CancelledError:
@@ -97,6 +111,7 @@ class CommandInstance:
         end = now_ns()
         if not survives(process.pid):
             self._groups.discard(process.pid)
+            self._leash.let_go(process.pid)
         await out.finish()
         await err.finish()
         return _outcome(code, out.text(), err.text(), start, end)
@@ -109,7 +124,9 @@ class CommandInstance:
         """End what outlived its operation; return what was said."""
         for group in self._groups:
             end_group(group)
+            self._leash.let_go(group)
         self._groups.clear()
+        self._leash.end_strays()
         captured: list[Captured] = []
         found = dict.fromkeys(self.channels, bool(self._heard))
         for heard in self._heard:
@@ -126,8 +143,9 @@ class CommandInstance:
 def _outcome(code: int, out: str, err: str, start_ns: int, end_ns: int) -> Outcome:
     lines = out.rstrip().splitlines()
     value: Any = lines[-1] if lines else None
-    with contextlib.suppress(ValueError, TypeError):
-        value = json.loads(value)
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        read = json.loads(value)
+        value = read if shallow(read) else value
     if code == 0:
         return Outcome("ok", value, None, start_ns, end_ns)
     error: dict[str, Any] = {

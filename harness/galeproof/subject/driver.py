@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +14,18 @@ from galeproof.errors import SubjectError
 from galeproof.kernel.clock import now_ns
 from galeproof.subject.capture import CHANNELS, Captured
 from galeproof.subject.description import SubjectDescription
-from galeproof.subject.foreign import TOLD, Foreign, end_group, environment_of, survives
+from galeproof.subject.foreign import TOLD, Foreign, environment_of
 from galeproof.subject.heard import Heard
 from galeproof.subject.instance import patience_s
 from galeproof.subject.marks import OperationSpec
 from galeproof.subject.outcome import Outcome
-from galeproof.subject.protocol import ProtocolError, failure, line_of, ready_of
+from galeproof.subject.protocol import ProtocolError, failure, ready_of
+from galeproof.subject.spoken import Spoken
 
 __all__ = ["DriverInstance"]
 
 _OPEN_S = 30.0
-_LONGEST = 1 << 24
+_STUCK_S = 1.0  # for the close of a driver that owes answers
 
 
 class DriverInstance:
@@ -49,13 +49,12 @@ class DriverInstance:
         self._command, self._log_path = command, log
         self._log: IO[bytes] | None = None
         self._heard: Heard | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process = Spoken()
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
-        self._lines = 0
         self._ready: asyncio.Future[dict[str, Any]] | None = None
         self._closing: dict[str, Any] = {}
-        self._asked_to_close = False
+        self._closed = False
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
@@ -87,19 +86,22 @@ class DriverInstance:
         self._log = self._log_path.open("ab") if self._log_path else None
         if self._foreign:
             self._heard = Heard("stderr", secrets.values(), self._log)
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=self._heard.write_fd if self._heard else self._log,
-            env=environment_of(self.timezone) | self.environment, limit=_LONGEST, start_new_session=True)
+        try:
+            await self._process.start(
+                self._command, environment_of(self.timezone) | self.environment,
+                self._heard.write_fd if self._heard else self._log)
+        except OSError as error:
+            await self._abandon()
+            raise SubjectError(f"{self._who} does not start: {error}") from None
         self._ready = asyncio.get_running_loop().create_future()
         self._reader = asyncio.ensure_future(self._read())
-        self._say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets),
-                                            **({} if self._foreign else {"given": dict(self.given)})}})
+        given = {} if self._foreign else {"given": dict(self.given)}
+        self._process.say({"galeproof": 1, "open": {"base_url": base_url, "secrets": dict(secrets), **given}})
         try:
             ready = await asyncio.wait_for(self._ready, _OPEN_S)
-            if "refused" in ready:
-                raise SubjectError(ready["refused"])
-            self._describe(ready)
+            if "ready" not in ready:
+                raise SubjectError(str(ready["refused"]))
+            self._describe(ready["ready"])
         except TimeoutError:
             await self._abandon()
             raise SubjectError(f"{self._who}: no ready line within {_OPEN_S:g} s") from None
@@ -110,7 +112,7 @@ class DriverInstance:
     @property
     def pid(self) -> int | None:
         """The driver's process."""
-        return self._process.pid if self._process else None
+        return self._process.pid
 
     @property
     def _who(self) -> str:
@@ -124,30 +126,11 @@ class DriverInstance:
             ready["name"], {name: OperationSpec(**spec) for name, spec in ready["specs"].items()},
             ready["routes"], ready["instance"], tuple(ready["wants"]))
 
-    def _say(self, message: dict[str, Any]) -> None:
-        assert self._process and self._process.stdin
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-
     async def _read(self) -> None:
-        assert self._process and self._process.stdout and self._ready
-        broken = None
-        try:
-            while line := await self._process.stdout.readline():
-                self._lines += 1
-                self._hear(line_of(line, self._lines))
-        except ProtocolError as error:
-            broken = str(error)
-        except ValueError:  # what asyncio raises where no line ends
-            broken = f"line {self._lines + 1} of its stdout is longer than {_LONGEST >> 20} MiB"
-        if broken is not None:
-            end_group(self._process.pid)
-        code = await self._process.wait()
-        if survives(self._process.pid):
-            end_group(self._process.pid)
-        if not self._asked_to_close or broken:
+        broken = await self._process.listen(self._hear)
+        if not self._closed or broken:
             self.ended = f"{self._who}: {broken}" if broken else (
-                f"the subject's process ended (code {code})")
+                f"the subject's process ended (code {self._process.code})")
         self._give_up()
 
     def _give_up(self) -> None:
@@ -166,13 +149,15 @@ class DriverInstance:
         assert self._ready
         if "ready" in message or "refused" in message:
             if self._ready.done():
-                raise ProtocolError(f"line {self._lines} of its stdout says ready a second time")
-            self._ready.set_result(message.get("ready") or message)
+                raise ProtocolError(f"line {self._process.lines} of its stdout says ready a second time")
+            self._ready.set_result(message)
         elif "closing" in message and self._foreign is None:
             self._closing = message["closing"]
+        elif "id" not in message:
+            raise ProtocolError(f"line {self._process.lines} of its stdout says closing, which is ours")
         elif (future := self._waiting.pop(message["id"], None)) is None:
-            known = isinstance(message["id"], int) and 0 < message["id"] <= self._number
-            raise ProtocolError(f"line {self._lines} of its stdout answers {message['id']!r}, "
+            known = 0 < message["id"] <= self._number
+            raise ProtocolError(f"line {self._process.lines} of its stdout answers {message['id']!r}, "
                                 + ("which was answered before" if known else "which was never asked"))
         elif not future.done():
             future.set_result(message)
@@ -187,13 +172,13 @@ class DriverInstance:
             args = {name: value for name, value in args.items()
                     if name in (*TOLD, *self.description.operations[operation].takes)}
         start = now_ns()
-        self._say({"id": number, "do": operation, "args": dict(args)})
+        self._process.say({"id": number, "do": operation, "args": dict(args)})
         if self._reader is None or self._reader.done():
             self._give_up()
         try:
             answer = await asyncio.shield(future)
         except asyncio.CancelledError:
-            self._say({"cancel": number})
+            self._process.say({"cancel": number})
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.shield(future), 1)
             raise
@@ -210,19 +195,18 @@ class DriverInstance:
         self._number += 1
         future = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = future
-        self._say({"id": self._number, "rotate": [name, value]})
+        self._process.say({"id": self._number, "rotate": [name, value]})
         return bool((await future).get("ok"))
 
     async def close(self) -> tuple[list[Captured], list[dict[str, Any]]]:
-        """Ask it to close; end it where it does not within 5 s."""
-        if not self._process:
+        """Ask it to close; end it where it does not within 5 s, or one where it owes answers."""
+        if self._process.pid is None:
             return [], []
-        self._asked_to_close = True
-        self._say({"close": True})
-        try:
-            await asyncio.wait_for(self._process.wait(), patience_s())
-        except TimeoutError:
-            await self.kill()
+        self._closed = True
+        self._process.ask_to_close()
+        stuck = self._foreign and self._waiting
+        await self._process.gone(min(patience_s(), _STUCK_S) if stuck else patience_s())
+        await self._process.end()
         if self._reader:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._reader, 1)
@@ -249,8 +233,6 @@ class DriverInstance:
             self._log = None
 
     async def kill(self) -> None:
-        """End the process, and what it started in its session."""
-        self._asked_to_close = True
-        if self._process and self._process.returncode is None:
-            end_group(self._process.pid)
-            await self._process.wait()
+        """End the process, and what it started."""
+        self._closed = True
+        await self._process.end()

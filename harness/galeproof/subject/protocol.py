@@ -11,8 +11,9 @@ from galeproof.subject.description import SubjectDescription
 from galeproof.subject.foreign import Foreign
 from galeproof.subject.marks import OperationSpec
 
-__all__ = ["ProtocolError", "failure", "line_of", "ready_of"]
+__all__ = ["ProtocolError", "failure", "line_of", "ready_of", "shallow"]
 
+_DEEPEST = 100
 _WORDS = ("ready", "refused", "closing", "id")
 _SHOWN = 120
 _KEPT = 4096
@@ -35,17 +36,33 @@ def line_of(line: bytes, number: int) -> dict[str, Any]:
     """
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict) or not any(word in message for word in _WORDS):
         text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
         shown = text[:_SHOWN] + ("..." if len(text) > _SHOWN else "")
         raise ProtocolError(f"line {number} of its stdout is not of the protocol: {shown!r}; stdout "
                             "carries only these lines, stderr is the log")
+    if not shallow(message):
+        raise ProtocolError(f"line {number} of its stdout is nested deeper than {_DEEPEST}")
+    if "id" in message and type(message["id"]) is not int:
+        raise ProtocolError(f"line {number} of its stdout answers {str(message['id'])[:_SHOWN]!r}: an id "
+                            "is the number that was asked")
     if "id" in message and "ok" not in message and "error" not in message:
         raise ProtocolError(f"line {number} of its stdout answers {message['id']!r} with neither ok "
                             "nor error")
     return message
+
+
+def shallow(value: Any) -> bool:
+    """Tell whether a JSON value is nested no deeper than 100: what is deeper breaks who writes it."""
+    layer = [value]
+    for _ in range(_DEEPEST):
+        layer = [inner for one in layer if isinstance(one, dict | list)
+                 for inner in (one.values() if isinstance(one, dict) else one)]
+        if not layer:
+            return True
+    return False
 
 
 def ready_of(ready: Any, foreign: Foreign) -> SubjectDescription:

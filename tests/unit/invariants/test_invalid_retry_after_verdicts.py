@@ -107,3 +107,17 @@ def test_a_hot_loop_that_a_loaded_machine_slows_down_is_undecided(gale_words):
         storm.request("503").answer(503, headers).wait(2 * gap if gap == 100 else gap)
         storm.request("503").answer(503, headers).end("failed")
     assert gale_words.told(storm.history(), "RAF003") == ("UNKNOWN", "noise")
+
+
+@pytest.mark.parametrize(("value", "began_ms", "told"), [
+    ("1e3", 8000, PASS), ("nan", 6000, PASS), ("nan", 0, FAIL)])
+def test_what_we_cut_off_is_no_crash_and_no_sleep_of_its_own(gale_words, value, began_ms, told):
+    """One call outlives its budget, and those beside it are cut off for its sake, in mid-backoff."""
+    storm = gale_words.Storm(("503",), **WALL).start().request("503").answer(503).end("failed")
+    longest, beside = gale_words.refs[1:3]
+    storm.start(longest).request("503").answer(503, {"Retry-After": "1e3"}).wait(began_ms)
+    storm.start(beside).request("503").answer(503, {"Retry-After": value}).wait(8000 - began_ms)
+    for ref in (longest, beside):
+        storm.ref = ref
+        storm.add("controller", "over_budget", ref).end("killed", error="galeproof.Killed")
+    assert gale_words.told(storm.history(), "RAF003") == told

@@ -19,6 +19,7 @@ _TELL = Teller("RAF003", "retry-after-invalid", "major", "operations that went w
 _ENDLESS = ("inf", "nan", "")
 _AT_ONCE_S = 0.005
 _USUAL = 0.75
+_WHOLE = 0.9  # of the time that the longest was watched for
 _ENOUGH, _MOST = 4, 0.8  # gaps of one form: chance puts one in ten of a sound client's below 5 ms
 _MEND = ("parse Retry-After as digits or an HTTP-date only; whatever else it holds, use your own backoff: "
          "never sleep(float(value)), never int(value) unguarded")
@@ -68,10 +69,11 @@ def check(case: Case) -> Verdict:
     findings: list[Finding] = []
     hot: list[Finding] = []
     untold = 0
+    longest_s = max((_took_s(case, o) for o in case.sound() if _cut_off(o)), default=0.0)
     for form in forms.values():
         for operation in form.operations:
-            text = _sleeps_on(case, operation, form)
-            if text is None and operation.error is not None:
+            text = _sleeps_on(case, operation, form, longest_s)
+            if text is None and operation.error is not None and not _cut_off(operation):
                 untold += not known
                 text = _crash(operation, known)
             if text:
@@ -151,13 +153,23 @@ def _crash(operation: Operation, known: set[str]) -> str | None:
     return f"the caller got {kind}: {str(error.get('text', ''))[:80]}"
 
 
-def _sleeps_on(case: Case, operation: Operation, form: _Form) -> str | None:
+def _cut_off(operation: Operation) -> bool:
+    """Whether we ended it: its error is ours then."""
+    return operation.over_budget is not None
+
+
+def _took_s(case: Case, operation: Operation) -> float:
+    return (case.seen_until_ns(operation) - case.begun_ns(operation)) / 1e9
+
+
+def _sleeps_on(case: Case, operation: Operation, form: _Form, longest_s: float) -> str | None:
     """Tell of an operation that was cut off beyond its deadline; a thousand seconds written in an odd
-    way may be slept where no deadline is declared."""
-    took = (case.seen_until_ns(operation) - case.begun_ns(operation)) / 1e9
+    way may be slept where no deadline is declared. One that ran beside it and was cut off for its sake
+    has not slept long."""
+    took = _took_s(case, operation)
     limit = case.profile.deadline_s
-    endless = form.value in _ENDLESS or form.ahead_s is not None
-    if operation.over_budget is not None and (endless if limit is None else took > fail_beyond_s(limit)):
+    endless = took >= _WHOLE * longest_s and (form.value in _ENDLESS or form.ahead_s is not None)
+    if _cut_off(operation) and (endless if limit is None else took > fail_beyond_s(limit)):
         return f"still sleeping after {took:.1f} s"
     return None
 

@@ -15,7 +15,8 @@ _TIMES = ("read_timeout_s", "connect_timeout_s", "silence_s")
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Say what a client does otherwise than when it was locked.
 
-    Counts, sets, kinds and header names are compared exactly; times within a fifth, or a quarter second.
+    Counts, sets, kinds and header names are compared exactly; times within a fifth, or a quarter second;
+    guesses within twice.
 
     Args:
         before, after: As ``Measured.as_json`` gives them.
@@ -27,6 +28,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
             found.append(f"{name}: was {_shown(old[name])}, is not seen any more")
         elif name not in old:
             found.append(f"{name}: was not seen, is {_shown(new[name])}")
+        elif name.endswith(_TIMES) and _within_a_guess(old[name], new[name]):
+            continue
         elif not _same(name, old[name]["value"], new[name]["value"]):
             found.append(f"{name}: was {_shown(old[name])}, is {_shown(new[name])}")
     return found
@@ -37,9 +40,24 @@ def _same(name: str, old: Any, new: Any) -> bool:
         return _near(old, new)
     if name.endswith("backoff"):
         return (_near(old["base_s"], new["base_s"]) and old["first_at_once"] == new["first_at_once"]
-                and (_near(old["cap_s"], new["cap_s"]) or not (old["capped"] and new["capped"]))
+                and _same_cap(old, new)
                 and _kind(old["jitter"]) == _kind(new["jitter"]))
     return bool(old == new)
+
+
+def _within_a_guess(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """A time that was reckoned from a whole operation with drawn waits in it moves: only beyond twice as
+    much is it another."""
+    if "guess" not in (old.get("confidence"), new.get("confidence")):
+        return False
+    low, high = sorted((float(old["value"]), float(new["value"])))
+    return high <= 2 * low
+
+
+def _same_cap(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """A cap that was not reached is no more than the longest delay seen: the cap is that, or beyond."""
+    shorter, longer = sorted((old, new), key=lambda told: float(told["cap_s"]))
+    return _near(shorter["cap_s"], longer["cap_s"]) or not shorter["capped"]
 
 
 def _near(a: float, b: float) -> bool:
