@@ -8,7 +8,10 @@ import subprocess
 import sys
 import time
 
+import jsonschema
 import pytest
+
+from galeproof.report.schema import night_schema
 
 SUBJECT = '''
 import random
@@ -58,7 +61,10 @@ def night(tmp_path):
             return process
         out, err = process.communicate(timeout=200)
         assert "Traceback" not in err, err
-        return process.returncode, json.loads(out) if "--json" in words else out
+        if "--json" not in words:
+            return process.returncode, out
+        jsonschema.Draft202012Validator(night_schema()).validate(json.loads(out))
+        return process.returncode, json.loads(out)
 
     write()
     run.write = write

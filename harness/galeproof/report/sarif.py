@@ -79,11 +79,11 @@ def _result(row: Mapping[str, Any], scenario: str, subject: str, place: str) -> 
     text = (f"{row['code']} {row['name']} in {scenario}: {one_line(str(first['text']))}. "
             f"{ACTIONS[row['severity']].capitalize()}. Use instead: {one_line(str(first['mend']))}. "
             f"Replay: {first['replay']}")
-    mark = hashlib.sha256(f"{subject}\n{row['code']}\n{scenario}".encode()).hexdigest()
+    mark = hashlib.sha256(f"{subject}\n{row['code']}\n{scenario}".encode("utf-8", "surrogatepass"))
     return {
         "ruleId": row["code"], "level": _LEVELS[row["severity"]], "message": {"text": plain(text)},
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": place, "uriBaseId": "%SRCROOT%"},
                                  "region": {"startLine": 1}},
             "logicalLocations": [{"name": one_line(subject), "kind": "module"}]}],
-        "partialFingerprints": {"galeproof/v1": mark}}
+        "partialFingerprints": {"galeproof/v1": mark.hexdigest()}}

@@ -29,7 +29,7 @@ def test_the_json_document(kept):
     done, folder = kept
     document = json.loads(done.stdout)
     assert {"schema", "version", "exit", "run", "engine", "seed", "subject", "invalid", "fault",
-            "not_run", "verdicts"} == set(document)
+            "false_alarm_bound", "not_run", "verdicts"} == set(document)
     assert (1, "embedded", 11, "billing:NewKeys", None, None) == tuple(
         document[k] for k in ("schema", "engine", "seed", "subject", "invalid", "fault"))
     failed = {v["code"]: v for v in document["verdicts"] if v["verdict"] == "FAIL"}

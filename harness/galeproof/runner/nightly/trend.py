@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Tally", "Trend", "trends"]
+__all__ = ["KINDS", "Tally", "Trend", "trends"]
+
+# what needs looking at first
+KINDS = ("regression", "new", "flake", "known", "mended", "sound")
 
 _SHADES = " ▁▂▃▄▅▆▇█"
 
@@ -64,8 +67,7 @@ def trends(nights: Sequence[Sequence[Tally]]) -> list[Trend]:
     before = {(t.code, t.scenario): t for t in nights[-2]} if len(nights) > 1 else {}
     found = [_trend(code, [t for t in tonight if t.code == code], before, nights)
              for code in sorted({t.code for t in tonight})]
-    order = ("regression", "new", "flake", "known", "mended", "sound")
-    return sorted(found, key=lambda t: (order.index(t.kind), t.code))
+    return sorted(found, key=lambda t: (KINDS.index(t.kind), t.code))
 
 
 def _trend(code: str, tallies: list[Tally], before: Mapping[tuple[str, str], Tally],
@@ -73,7 +75,7 @@ def _trend(code: str, tallies: list[Tally], before: Mapping[tuple[str, str], Tal
     by_kind: dict[str, list[str]] = {}
     for tally in tallies:
         by_kind.setdefault(_kind(tally, before.get((code, tally.scenario))), []).append(tally.scenario)
-    kind = next((k for k in ("regression", "new", "flake", "known", "mended") if k in by_kind), "sound")
+    kind = next((k for k in KINDS if k in by_kind), "sound")
     line = "".join(_shade([t for t in night if t.code == code]) for night in nights)
     return Trend(code, sum(t.fails for t in tallies), sum(t.passes for t in tallies),
                  sum(t.unknown for t in tallies), kind,
