@@ -307,5 +307,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _refuse(message: str, code: int) -> int:
-    print(f"galeproof: {message}", file=sys.stderr)
+    from galeproof.report.plain import plain
+
+    print(f"galeproof: {plain(message)}", file=sys.stderr)
     return code

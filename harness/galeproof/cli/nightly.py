@@ -13,6 +13,7 @@ from galeproof.cli.running import choose
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict
 from galeproof.report.html import html_page
+from galeproof.report.plain import each_text, encodable, one_line
 from galeproof.runner import Judged, RunFolder, Subject, judge_runs
 from galeproof.runner.config import Config, load_config, weighed
 from galeproof.runner.facts import facts_of_run
@@ -124,14 +125,15 @@ def _print(night: Night, found: Sequence[Trend], findings: Sequence[dict[str, An
         print(json.dumps({
             "schema": 1, "exit": code, "night": night.row.id, "seed": night.row.seed, "cases": night.cases,
             "invalid": night.invalid, "fault": night.fault, "report": str(report),
-            "trends": [dataclasses.asdict(t) for t in found], "findings": list(findings)}))
+            "trends": [dataclasses.asdict(t) for t in found],
+            "findings": each_text(list(findings), encodable)}))
         return
     for trend in found:
-        where = f"  {', '.join(trend.where[:3])}" if trend.where else ""
+        where = f"  {one_line(', '.join(trend.where[:3]))}" if trend.where else ""
         print(f"{trend.kind:<11} {trend.code}  {trend.fails} FAIL  {trend.passes} PASS  "
               f"{trend.unknown} UNKNOWN  |{trend.line}|{where}")
     if night.fault:
-        print(f"{'INVALID' if night.invalid else 'harness fault'}: {night.fault}")
+        print(f"{'INVALID' if night.invalid else 'harness fault'}: {one_line(night.fault)}")
     print(f"galeproof: night {night.row.id}, seed {night.row.seed}: {night.cases} cases in this sitting; "
           f"report {report} (exit {code})")
 

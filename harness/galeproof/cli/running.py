@@ -21,6 +21,7 @@ from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
 from galeproof.report.junit import junit_text
 from galeproof.report.markdown import markdown_text
+from galeproof.report.plain import each_text, encodable, one_line, plain
 from galeproof.report.sarif import sarif_text
 from galeproof.runner import (
     Judged,
@@ -246,9 +247,9 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
         for name, why in facts["not_applicable"].items():
-            print(f"not run  {name}: {why}")
+            print(one_line(f"not run  {name}: {why}"))
         for verdict in lived_with:
-            print(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})")
+            print(plain(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})"))
         for entry in accepted.stale(verdicts, subject.name):
             print(f"note     {entry.code} holds now: take it out of {config.baseline}")
         _closing(result, code, folder.path, len(lived_with))
@@ -256,7 +257,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 def _replay(facts: Mapping[str, Any], path: str) -> str:
@@ -275,11 +276,13 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
         row["findings"] = [{**f, "replay": f"{_replay(facts, path)} {verdict.code}"}
                            for f in row["findings"]]
         rows.append(row)
-    return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
+    document = {
+            "schema": 1, "version": facts["version"], "exit": code, "run": path,
             "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
             "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows,
             "false_alarm_bound": float(f"{false_alarm_bound(verdicts):.2g}"),
             "not_run": facts.get("not_applicable") or {}}
+    return dict(each_text(document, encodable))
 
 
 def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
@@ -294,7 +297,7 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
 def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> None:
     for judged in result.judged:
         if text := unmet(judged.history):
-            print(f"note     {judged.history.header['scenario']}: {text}")
+            print(plain(f"note     {judged.history.header['scenario']}: {text}"))
     for judged in result.judged:
         for verdict in result.verdicts:
             shown = next((f.operation for f in verdict.findings
@@ -311,4 +314,4 @@ def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> N
     quiet = "quiet" if lag < QUIET_LAG_MS else "not quiet"
     print(f"\nlag p99 {lag:g} ms ({quiet}); false alarms by chance in less "
           f"than {false_alarm_bound(result.verdicts):.1g} of such runs; run kept in {path}")
-    print(f"galeproof: {words.get(code, code)} (exit {code})")
+    print(plain(f"galeproof: {words.get(code, code)} (exit {code})"))

@@ -24,7 +24,7 @@ from galeproof.model import History, Outcome, Profile, Verdict, make_history, pa
 from galeproof.model.attribution import attribute
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
-from galeproof.plugin.telling import tell
+from galeproof.plugin.telling import refusal, tell
 from galeproof.plugin.whole import Whole
 from galeproof.report import table_lines, wire_lines
 from galeproof.runner import Judged, Subject, subject_of
@@ -395,8 +395,7 @@ class Gale:
     def _take(self, result: CatalogueResult) -> list[Verdict]:
         """Turn a scenario's result into the test's outcome."""
         if result.invalid or result.fault:
-            pytest.fail(f"INVALID: {result.invalid}" if result.invalid
-                        else f"harness fault: {result.fault}", pytrace=False)
+            pytest.fail(refusal(result), pytrace=False)
         skipped = next((r.skipped for r in result.runs if r.skipped), None)
         if skipped:
             pytest.skip(skipped)

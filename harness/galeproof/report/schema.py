@@ -40,8 +40,20 @@ def _finding() -> dict[str, Any]:
         replay=_told(_TEXT, "the command that drives the subject again"))
 
 
+def _minimal() -> dict[str, Any]:
+    return {**_object(
+        code=_CODE, text=_told(_TEXT, "the scenario file"), steps=_COUNT,
+        operations=_COUNT, concurrent=_COUNT,
+        runs=_told(_COUNT, "how many versions were run"),
+        confirmed=_told({"enum": [0, 1, 2, 3]}, "of three runs of it, so many failed"),
+        whole=_told({"type": "boolean"}, "whether nothing smaller fails; else the time was over first"),
+        again=_told(_TEXT, "the command that runs it")),
+        "description": "the least schedule that shows it, once `galeproof shrink` has found one"}
+
+
 def _verdict() -> dict[str, Any]:
     return _object(
+        ("minimal",), minimal=_minimal(),
         code=_told(_CODE, "the invariant, for instance `RTY001`"),
         name=_told(_TEXT, "its name, for instance `retry-cap`"),
         verdict=_told({"enum": [outcome.value for outcome in Outcome]}, "PASS, FAIL or UNKNOWN"),

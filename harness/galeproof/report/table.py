@@ -23,11 +23,11 @@ def figure(value: float | str | None) -> str:
 
 def _observed(verdict: Verdict) -> str:
     if verdict.observed is None:  # an UNKNOWN's note has a line of its own
-        return "" if verdict.outcome is Outcome.UNKNOWN else verdict.note
-    text = f"{figure(verdict.observed)} {verdict.unit}".strip()
+        return "" if verdict.outcome is Outcome.UNKNOWN else one_line(verdict.note)
+    text = one_line(f"{figure(verdict.observed)} {verdict.unit}".strip())
     if verdict.limit is None:
         return text
-    return f"{text} against {figure(verdict.limit)}"
+    return f"{text} against {one_line(figure(verdict.limit))}"
 
 
 def table_lines(verdicts: Sequence[Verdict], replay: str) -> list[str]:
@@ -41,14 +41,14 @@ def table_lines(verdicts: Sequence[Verdict], replay: str) -> list[str]:
     lines = []
     for verdict in sorted(verdicts, key=lambda v: (order[v.outcome], v.code)):
         state = verdict.severity if verdict.reason is None else verdict.reason
-        where = ", ".join(verdict.scenarios[:3])
+        where = one_line(", ".join(verdict.scenarios[:3]))
         more = len(verdict.scenarios) - 3
         lines.append(
             f"{verdict.outcome.value:<8} {verdict.code} {verdict.name:<28} {state:<15} "
             f"{_observed(verdict):<34} {verdict.witnesses} of {verdict.total} ops  "
             f"{where}{f' and {more} more' if more > 0 else ''}".rstrip())
         for finding in verdict.findings[:_MOST_FINDINGS]:
-            lines.append(f"         {finding.operation or '-'}: {one_line(finding.text)}")
+            lines.append(f"         {one_line(finding.operation or '-')}: {one_line(finding.text)}")
         if len(verdict.findings) > _MOST_FINDINGS:
             lines.append(f"         and {len(verdict.findings) - _MOST_FINDINGS} more")
         if verdict.findings and verdict.findings[0].mend:

@@ -164,7 +164,12 @@ def _row(verdict: Verdict, case: int) -> dict[str, Any]:
     text = verdict.findings[0].text if verdict.findings else verdict.note
     return {"case_id": case, "code": verdict.code, "outcome": verdict.outcome.value,
             "reason": verdict.reason, "timing": verdict.timing,
-            "text": text.replace("\x00", "\\x00")[:_LONGEST]}
+            "text": _storable(text)[:_LONGEST]}
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds no NUL, and UTF-8 no half of a surrogate pair."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _key(made: Any) -> int:
