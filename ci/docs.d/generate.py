@@ -31,6 +31,8 @@ def commands() -> Iterator[str]:
     """Every command with its options."""
     yield "# Commands\n"
     yield "Exit codes: 0 pass, 1 findings, 2 usage, 3 invalid control, 4 harness fault, 5 undecided, 130 interrupted.\n"
+    yield ("`galeproof --install-completion` teaches your shell (bash, zsh, fish, PowerShell) to complete scenarios, "
+           "invariants, families, the subjects of your settings and kept runs; `--show-completion` prints the script.\n")
     yield from _command(typer.main.get_command(app), "galeproof")
 
 
