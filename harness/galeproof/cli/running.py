@@ -16,7 +16,8 @@ from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS, false_alarm_bound
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict
-from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report import exit_code, wire_lines
+from galeproof.report.coloured import print_table
 from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
 from galeproof.report.junit import junit_text
@@ -290,8 +291,7 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
     if as_json:
         print(json.dumps(document))
         return
-    for line in table_lines(verdicts, replay):
-        print(line)
+    print_table(verdicts, replay, sys.stdout)
 
 
 def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> None:
