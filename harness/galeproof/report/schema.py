@@ -101,7 +101,8 @@ def night_schema() -> dict[str, Any]:
         code=_CODE, scenario=_TEXT, seed={"type": "integer"},
         run=_told({"type": ["string", "null"]}, "the kept run's folder"),
         text=_told({"type": ["string", "null"]}, "what was seen"),
-        timing=_told({"type": "boolean"}, "whether it rests on elapsed time"))
+        timing=_told({"type": "boolean"}, "whether it rests on elapsed time"),
+        accepted=_told({"type": ["string", "null"]}, "why the baseline accepts it, else null"))
     return {"$schema": _DIALECT, "title": "galeproof night", **_object(
         schema={"const": 1}, exit=_told({"enum": [0, 1, 3, 4]}, "the exit code"),
         night=_told({"type": "integer"}, "its number in the database"),

@@ -54,13 +54,13 @@ class Store:
             "galeproof_nights", meta, sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("began", sa.String(40), nullable=False), sa.Column("ended", sa.String(40)),
             sa.Column("seed", sa.BigInteger, nullable=False), sa.Column("engine", sa.String(80)),
-            sa.Column("subject", sa.String(200), nullable=False),
+            sa.Column("subject", sa.Text, nullable=False),
             sa.Column("scenarios", sa.Text, nullable=False))
         self._cases = sa.Table(
             "galeproof_cases", meta, sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("night", sa.ForeignKey("galeproof_nights.id"), nullable=False),
             sa.Column("seed", sa.BigInteger, nullable=False),
-            sa.Column("scenario", sa.String(100), nullable=False),
+            sa.Column("scenario", sa.Text, nullable=False),
             sa.Column("run", sa.Text), sa.UniqueConstraint("night", "seed", "scenario"))
         self._verdicts = sa.Table(
             "galeproof_verdicts", meta, sa.Column("id", sa.Integer, primary_key=True),
