@@ -62,7 +62,7 @@ def postgres():
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
 def database(request, tmp_path):
     """An empty one, by URL."""
     if request.param == "sqlite":
@@ -128,7 +128,8 @@ class TestNights:
         assert {"regression"} == {t["kind"] for t in broken["trends"] if t["code"] == "IDM002"}
         assert (tmp_path / broken["report"]).stat().st_size > 10_000
 
-    @pytest.mark.parametrize("moments", [(1, 3), (2,), (5,)], ids=lambda moments: "-".join(map(str, moments)))
+    @pytest.mark.parametrize("moments", [
+        (1, 3), pytest.param((2,), marks=pytest.mark.full), pytest.param((5,), marks=pytest.mark.full)], ids=lambda moments: "-".join(map(str, moments)))
     def test_a_killed_night_goes_on_where_it_was(self, night, database, moments):
         """Killed once or twice after so many cases: nothing is lost, nothing is there twice, and it ends as a
         night that nobody disturbed."""

@@ -16,7 +16,7 @@ from galeproof.invariants import INVARIANTS
 from galeproof.kernel.chance import new_seed
 from galeproof.model.verdict import SEVERITIES
 from galeproof.report.html import html_page
-from galeproof.report.plain import each_text, encodable, one_line
+from galeproof.report.plain import each_text, encodable, one_line, plain
 from galeproof.runner import Judged, RunFolder, Subject, judge_runs, read_run
 from galeproof.runner.config import Config, load_config, weighed
 from galeproof.runner.facts import facts_of_run
@@ -145,7 +145,7 @@ def _print_baseline(config: Config, subject: Subject, findings: Sequence[Mapping
                     night: Night) -> None:
     lived_with = {(f["code"], f["accepted"]) for f in findings if f["accepted"]}
     for code, reason in sorted(lived_with):
-        print(one_line(f"accepted {code}: {reason} (baseline {config.baseline})"))
+        print(plain(f"accepted {code}: {reason} (baseline {config.baseline})"))
     held = judge_runs(list(night.sound.values())) if night.sound else []
     failing = {f["code"] for f in findings}
     for entry in config.accepted().stale([v for v in held if v.code not in failing], subject.name):

@@ -248,7 +248,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
         for name, why in facts["not_applicable"].items():
-            print(one_line(f"not run  {name}: {why}"))
+            print(f"not run  {one_line(f'{name}: {why}')}")
         for verdict in lived_with:
             print(plain(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})"))
         for entry in accepted.stale(verdicts, subject.name):
@@ -294,17 +294,27 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
     print_table(verdicts, replay, sys.stdout)
 
 
+def _shown_of(judged: Judged, verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """The operations of a scenario to show on the wire, each with the codes that it is an example of."""
+    shown: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.findings and judged.history.header["scenario"] == verdict.scenarios[0]:
+            ref = next((f.operation for f in verdict.findings
+                        if f.operation in judged.history.header["refs"]), None)
+            if ref:
+                shown.setdefault(ref, []).append(verdict.code)
+    return shown
+
+
 def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> None:
     for judged in result.judged:
         if text := unmet(judged.history):
             print(plain(f"note     {judged.history.header['scenario']}: {text}"))
     for judged in result.judged:
-        for verdict in result.verdicts:
-            shown = next((f.operation for f in verdict.findings
-                          if f.operation in judged.history.header["refs"]), None)
-            if shown and judged.history.header["scenario"] == verdict.scenarios[0]:
-                print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
-                print("\n".join(wire_lines(judged.history, shown)))
+        name = judged.history.header["scenario"]
+        for ref, codes in _shown_of(judged, result.verdicts).items():
+            print(plain(f"\n{', '.join(codes)} on the wire, {name}, {ref}:"))
+            print("\n".join(wire_lines(judged.history, ref)))
     holds = "every exercised invariant holds" if result.judged else "nothing was run"
     if accepted:
         holds = f"{accepted} accepted findings, nothing new"
@@ -314,4 +324,5 @@ def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> N
     quiet = "quiet" if lag < QUIET_LAG_MS else "not quiet"
     print(f"\nlag p99 {lag:g} ms ({quiet}); false alarms by chance in less "
           f"than {false_alarm_bound(result.verdicts):.1g} of such runs; run kept in {path}")
+    print(f"look at it: {path / 'report.html'}")
     print(plain(f"galeproof: {words.get(code, code)} (exit {code})"))

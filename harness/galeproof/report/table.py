@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from galeproof.model import Outcome, Verdict
 from galeproof.report.plain import one_line
 
-__all__ = ["figure", "first_cells", "more_lines", "ordered", "table_lines"]
+__all__ = ["figure", "first_cells", "more_lines", "ordered", "seen", "table_lines"]
 
 _MOST_FINDINGS = 3
 _ORDER = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
@@ -31,6 +31,11 @@ def _observed(verdict: Verdict) -> str:
     return f"{text} against {one_line(figure(verdict.limit))}"
 
 
+def seen(witnesses: int, total: int) -> str:
+    """Print in how many operations the situation arose; some invariants count requests or starts instead."""
+    return f"{witnesses} of {total} ops" if witnesses <= total else f"{witnesses} in {total} ops"
+
+
 def ordered(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return them as people read them: failures first, then by code."""
     return sorted(verdicts, key=lambda v: (_ORDER[v.outcome], v.code))
@@ -41,7 +46,7 @@ def first_cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
     state = verdict.severity if verdict.reason is None else verdict.reason
     more = len(verdict.scenarios) - 3
     where = one_line(", ".join(verdict.scenarios[:3])) + (f" and {more} more" if more > 0 else "")
-    return (verdict.name, state, _observed(verdict), f"{verdict.witnesses} of {verdict.total} ops", where)
+    return (verdict.name, state, _observed(verdict), seen(verdict.witnesses, verdict.total), where)
 
 
 def more_lines(verdict: Verdict, replay: str) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from galeproof.report.gate import gate_of
 from galeproof.report.html.data import scenarios_of
 from galeproof.report.mending import ACTIONS, library_of, mend_for
 from galeproof.report.plain import each_text, plain
-from galeproof.report.table import figure
+from galeproof.report.table import figure, seen
 from galeproof.report.wire import wire_lines
 from galeproof.runner import Judged
 
@@ -94,7 +94,8 @@ def _row(verdict: Verdict, runs: Sequence[Judged], library: Any, replay: str) ->
     page = inspect.cleandoc(invariant.check.__doc__ or "") if invariant else ""
     observed = "" if verdict.observed is None else f"{figure(verdict.observed)} {verdict.unit}".strip()
     return {
-        "v": verdict, "outcome": verdict.outcome.value, "observed": observed,
+        "v": verdict, "seen": seen(verdict.witnesses, verdict.total), "outcome": verdict.outcome.value,
+        "observed": observed,
         "limit": "" if verdict.limit is None else figure(verdict.limit),
         "state": verdict.severity if verdict.reason is None else verdict.reason,
         "action": ACTIONS[verdict.severity] if verdict.outcome is Outcome.FAIL else "",

@@ -46,7 +46,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         if sa is None:
-            raise UsageError("galeproof nightly needs SQLAlchemy: pip install 'galeproof[nightly]'")
+            raise UsageError("nightly needs SQLAlchemy: pip install 'galeproof[nightly]'")
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg" + url[len("postgresql"):]
         meta = sa.MetaData()
