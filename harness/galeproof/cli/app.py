@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -296,6 +297,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    logging.getLogger("asyncio").addFilter(_is_news)
     with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends them
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -316,6 +318,13 @@ def main(argv: list[str] | None = None) -> int:
         if type(error).__name__ == "Abort":  # typer's word for Ctrl-C
             return _refuse("interrupted", 130)
         raise
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether asyncio's word is worth a line: what a second Ctrl-C left undone (a run that the world has
+    closed already, a child whose loop is gone) is not."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HarnessError) and "that handles pid" not in record.getMessage()
 
 
 def _refuse(message: str, code: int) -> int:
