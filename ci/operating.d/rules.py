@@ -94,6 +94,8 @@ ALERTS = (
     Alert("PaymentsClientCredentialRefused",
           f'sum by (server_address) (rate({_OPERATIONS}_count{{error_type=~"AuthenticationFailed|CredentialUnavailable"}}[5m])) > 0',
           "2m", "page", "{{ $labels.server_address }} refuses our credential, or there is none."),
+    Alert("PaymentsClientDeadLetter", "max by (galeproof_outbox) (galeproof_client_outbox_dead) > 0", "5m", "ticket",
+          "Calls in the outbox {{ $labels.galeproof_outbox }} were given up: somebody must decide about each of them."),
     Alert("PaymentsClientTailSlow",
           f"galeproof:attempt_duration:p999_rate1h > {0.9 * WITHIN_S:g}", "30m", "ticket",
           "p99.9 of one attempt at {{ $labels.url_template }} comes near the read timeout."),

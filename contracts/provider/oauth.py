@@ -18,12 +18,13 @@ from urllib.parse import unquote_plus
 
 from contracts.provider.store import Store, digest
 from contracts.provider.tables import access_tokens, client_secrets, clients, refresh_tokens
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from starlette.responses import JSONResponse, Response
 
 __all__ = ["Authority", "OAuthRefused"]
 
 _LOG = logging.getLogger("payments_api.oauth")
+_SWEEP_EVERY_S = 3600.0
 _FRESH = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -63,6 +64,7 @@ class Authority:
     ) -> None:
         self._store, self._now = store, now
         self._access_s, self._refresh_s, self._leeway_s = access_s, refresh_s, leeway_s
+        self._swept_at_s = 0.0
 
     def token(self, authorization: str | None, form: Mapping[str, str]) -> Response:
         """Answer the token endpoint.
@@ -72,6 +74,7 @@ class Authority:
         """
         with self._store.writing() as connection:
             client = self._client(connection, authorization, form)
+            self._sweep(connection)
             grant = form.get("grant_type")
             if grant == "client_credentials":
                 answer: dict[str, Any] | None = self._issued(connection, client, _scope(client, form), None)
@@ -151,6 +154,14 @@ class Authority:
             digest=digest(token), family=family, client=client.id, account=client.account,
             scope=scope, until=self._now() + self._access_s))
         return {"access_token": token, "token_type": "Bearer", "expires_in": self._access_s, "scope": scope}
+
+    def _sweep(self, connection: Connection) -> None:
+        """Forget, once an hour, the tokens that are over: an unknown one is refused all the same."""
+        now = self._now()
+        if now - self._swept_at_s > _SWEEP_EVERY_S:
+            self._swept_at_s = now
+            for table in (access_tokens, refresh_tokens):
+                connection.execute(delete(table).where(table.c.until <= now))
 
     def _revoke_family(self, connection: Connection, family: str) -> None:
         for table in (refresh_tokens, access_tokens):

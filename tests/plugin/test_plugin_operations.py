@@ -288,3 +288,38 @@ def test_leak(gale):
     result = inner.run()
     assert {"failed": 1} == result.parseoutcomes()
     result.stdout.fnmatch_lines(["FAIL*SEC001*"])
+
+
+REMAINING = '''
+from shop import BillingClient
+
+def test_storm(gale):
+    gale.steps("rst after effect", "rst after effect", 503, "ok"{more})
+    billing = BillingClient(gale.base_url, api_key=gale.secrets["api_key"], timeout=1.0)
+    with gale.operation("create", answer={{"id": "{{effect}}"}}, may_fail={fails}) as op:
+        {call}
+'''
+CALL = "billing.create_invoice(reference=op.ref, amount=op.amount)"
+
+
+@pytest.mark.parametrize(("attempts", "more", "call", "expected"), [
+    (4, "", CALL, {"passed": 1}), (2, "", CALL, {"failed": 1}), (2, ", may_remain=True", CALL, {"passed": 1}),
+    (4, "", "pass", {"failed": 1})])
+def test_a_planned_fault_that_met_no_attempt_fails_the_test(inner, sound_client, attempts, more, call, expected):
+    """Unless it may remain; what was expected and what came are shown."""
+    inner.client(sound_client.replace("range(3)", f"range({attempts})"))
+    inner.tests(REMAINING.format(more=more, fails=attempts == 2, call=call))
+    result = inner.run()
+    assert expected == result.parseoutcomes()
+    if "failed" in expected and call == CALL:
+        result.stdout.fnmatch_lines([
+            "planned faults that no attempt met: attempt 3: 503", "  expected rst after effect, rst after effect, 503, ok",
+            "  observed rst after effect, rst after effect  (create *, failed)", "*may_remain=True*"])
+
+
+def test_a_failing_test_is_not_told_of_remaining_faults_too(inner, sound_client):
+    """Its own error comes first, and alone."""
+    inner.client(sound_client)
+    inner.tests(REMAINING.format(more="", fails=False, call="assert 1 == 2"))
+    result = inner.run()
+    result.stdout.no_fnmatch_line("*no attempt met*")

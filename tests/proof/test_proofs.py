@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from proof_clients import CLIENTS
+from proof_table import DOCUMENT, mutants, rows, traps
 
 from galeproof.invariants import INVARIANTS
 
@@ -87,3 +88,19 @@ def test_a_proof_client_gets_the_verdicts_that_it_commits(proofs, name):
     assert {"noise"} >= {verdict[1] for verdict in open_ones.values()}, open_ones
     if open_ones:
         pytest.skip(f"this machine is too noisy, twice: {open_ones}")
+
+
+def test_the_table_in_the_docs_names_every_client():
+    """Who was added, or renamed, is missing there: python tests/proof/proof_table.py --write."""
+    lines = {line.split(" ")[1]: line for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| ")}
+    for code in INVARIANTS:
+        cells = lines[code].split(" | ")[1:]
+        assert [mutants(code), traps(code)] == [
+            sorted(cell.rstrip(" |").partition(": ")[2].split(", ")) for cell in cells], code
+
+
+@pytest.mark.full
+def test_the_table_in_the_docs_is_what_was_found(proofs):
+    """Row by row, of a session that ran them all."""
+    if set(proofs) >= set(CLIENTS):
+        assert set(rows(proofs)) <= set(DOCUMENT.read_text("utf-8").splitlines())

@@ -14,6 +14,8 @@ from contracts.provider.accounts import (
     first_refresh_token,
     revoke_client_secret,
 )
+from contracts.provider.tables import access_tokens
+from sqlalchemy import select
 from tests.provider.conftest import CLIENT, CLIENT_SECRET, basic
 
 pytestmark = pytest.mark.asyncio
@@ -52,6 +54,19 @@ async def test_a_token_has_the_scope_that_was_asked_for(api: Any) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
     assert seen(await api.token(grant_type="client_credentials", scope="admin")) == (400, "invalid_scope")
+
+
+async def test_tokens_that_are_over_are_swept_by_the_hour(api: Any) -> None:
+    """They do not stay for ever; a refresh token that still lives does."""
+    for _ in range(5):
+        await api.token(grant_type="client_credentials")
+    alive = first_refresh_token(api.store, CLIENT)
+    api.times.now_s += 3700
+    fresh = (await api.token(grant_type="client_credentials")).json()["access_token"]
+    with api.store.reading() as connection:
+        assert 1 == len(connection.execute(select(access_tokens)).all())
+    assert await works(api, fresh)
+    assert (await refresh(api, alive)).status_code == 200
 
 
 async def test_a_token_expires(api: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -158,6 +159,12 @@ class OutboxStore:
                 f"SELECT {_COLUMNS} FROM outbox WHERE state = ? ORDER BY id", (state,)
             ).fetchall()
         return [_entry(row) for row in rows]
+
+    def counts(self) -> dict[str, int] | None:
+        """Return how many entries are in each state; None once the file is closed."""
+        with self._lock, contextlib.suppress(sqlite3.ProgrammingError):
+            return dict(self._db.execute("SELECT state, count(*) FROM outbox GROUP BY state"))
+        return None
 
     def next_due_s(self) -> float | None:
         """Return when the next entry may be claimed; None when none waits."""

@@ -16,11 +16,12 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvid
 
 from galeproof.client.gate import Gate
 from galeproof.client.operation import Operation, Progress
+from galeproof.client.outbox_store import OutboxStore
 from galeproof.client.settings import ClientSettings
 from galeproof.client.shared import dependency_of
 from galeproof.client.urls import origin_of
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "observe_outbox"]
 
 _NAME = "galeproof.client"
 _SCHEMA = "https://opentelemetry.io/schemas/1.29.0"
@@ -178,3 +179,28 @@ def _observe(meter: Meter, gate: Gate, labels: dict[str, str]) -> None:
         "galeproof.client.retry_budget.left", [left], unit="{token}",
         description="Tokens left in the retry budget.",
     )  # fmt: skip
+
+
+def observe_outbox(name: str, store: OutboxStore, meter_provider: MeterProvider | None) -> None:
+    """Observe how many calls wait in an outbox and how many were given up, as its file says.
+
+    Args:
+        name: of the outbox, as an attribute.
+        store: its file; it is not kept open by this.
+        meter_provider: in place of the global one.
+    """
+    provider = meter_provider if meter_provider is not None else metrics.get_meter_provider()
+    meter = provider.get_meter(_NAME, schema_url=_SCHEMA)
+    seen = weakref.ref(store)
+    for state in ("waiting", "dead"):
+
+        def count(_: CallbackOptions, state: str = state) -> Iterable[Observation]:
+            found = seen()
+            counts = found.counts() if found is not None else None
+            if counts is not None:  # the file is open
+                yield Observation(counts.get(state, 0), {"galeproof.outbox": name})
+
+        meter.create_observable_gauge(
+            f"galeproof.client.outbox.{state}", [count], unit="{entry}",
+            description=f"Calls in the outbox that are {state}.",
+        )  # fmt: skip

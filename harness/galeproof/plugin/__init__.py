@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from galeproof.plugin.share import Shared
 
 __all__ = ["gale", "gale_payments", "gale_subject", "pytest_addoption", "pytest_collect_file",
-           "pytest_configure", "pytest_generate_tests", "pytest_report_header", "pytest_unconfigure"]
+           "pytest_configure", "pytest_generate_tests", "pytest_report_header", "pytest_runtest_call",
+           "pytest_unconfigure"]
 
 _SHARED = "_galeproof_shared"
 
@@ -86,6 +87,7 @@ def _kept(path: Path) -> dict[str, Any]:
 _seed_key = pytest.StashKey[int]()
 _runs_key = pytest.StashKey[set[str]]()
 _shared_key = pytest.StashKey["Shared"]()
+_gale_key = pytest.StashKey["Gale"]()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -167,6 +169,16 @@ def shared_of(config: pytest.Config) -> Shared:
     return shared
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """A test that passed must have met every fault that it planned."""
+    result = yield
+    made = item.stash.get(_gale_key, None)
+    if made is not None:
+        made.settle_remaining()
+    return result
+
+
 @pytest.fixture
 def gale_subject() -> Any:
     """The subject of ``gale.run()``: override it, or name one in the settings."""
@@ -185,6 +197,7 @@ def gale(request: pytest.FixtureRequest, gale_subject: Any) -> Iterator[Gale]:
     unknown = {code for m in request.node.iter_markers("expect_unknown") for code in m.args}
     made = Gale(shared_of(request.config), request.node.nodeid, gale_subject, scenario, promises,
                 frozenset(unknown), request.node)
+    request.node.stash[_gale_key] = made
     try:
         yield made
     finally:

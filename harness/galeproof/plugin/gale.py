@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,11 +20,12 @@ from galeproof.kernel.clock import now_ns, wall_at_s
 from galeproof.kernel.recorder import RawEvent, Recorder
 from galeproof.model import History, Outcome, Profile, Verdict, make_history, parse_profile
 from galeproof.model.attribution import attribute
+from galeproof.plugin.remaining import remaining_text
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
+from galeproof.plugin.shown import failure_text
 from galeproof.plugin.telling import refusal, tell
 from galeproof.plugin.whole import Whole
-from galeproof.report import table_lines, wire_lines
 from galeproof.runner import Judged, Subject, subject_of
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import weighed
@@ -68,7 +67,7 @@ class Gale:
         self._world: WorldRun | None = None
         self._whole_history: History | None = None
         self._open: list[str] = []
-        self._overlapped = False
+        self._overlapped = self._may_remain = False
         self._lock = threading.RLock()
         self._capture: Capture | None = None
         self.contracts = item is not None and item.get_closest_marker("contract") is not None
@@ -82,11 +81,12 @@ class Gale:
         """Where the client must go."""
         return self._room.base_url
 
-    def steps(self, *words: str | int) -> None:
+    def steps(self, *words: str | int, may_remain: bool = False) -> None:
         """Say what happens to attempts 1, 2, ... of each operation; the last one stays.
 
         Args:
             words: ``"ok"``, a status, or a cut such as ``"rst after effect"``.
+            may_remain: Let the test pass although a fault met no attempt: a client that gives up first.
 
         Raises:
             ScenarioError: A word is not known.
@@ -94,6 +94,7 @@ class Gale:
         if self._world is not None:
             raise UsageError("gale.steps: call it before base_url is used")
         self._schedule = [step.as_dict() for step in parse_step_words(*words).steps]
+        self._may_remain = may_remain
 
     @contextlib.contextmanager
     def storm(self, storm: Storm) -> Iterator[Gale]:
@@ -349,20 +350,15 @@ class Gale:
         if not bad:
             return
         path = self._shared.keep(Judged(history), "", facts_of(history, self._shared))
-        lines = table_lines(bad, f"galeproof judge {path}  #")
-        for verdict in bad:
-            for finding in verdict.findings[:1]:
-                if finding.operation:
-                    lines += ["", f"{verdict.code} on the wire:"]
-                    lines += wire_lines(history, finding.operation)
-        if self._storm is not None:
-            name = re.sub(r"[^a-z0-9-]+", "-", self._test.rpartition("::")[2].lower()).strip("-")[:60]
-            text = self._storm.text(name or "found", f"Broke {bad[0].code} in {self._test}.",
-                                    count=len(self._used), exercised=[v.code for v in bad])
-            lines += ["", "as a scenario file:", *(f"  {line}" for line in text.splitlines())]
-        lines.append(f"run kept in {path}; again: pytest {json.dumps(self._test)} "
-                     f"--galeproof-seed={self._shared.seed}")
-        pytest.fail("\n".join(lines), pytrace=False)
+        pytest.fail(failure_text(bad, history, path, test=self._test, seed=self._shared.seed,
+                                 storm=self._storm, operations=len(self._used)), pytrace=False)
+
+    def settle_remaining(self) -> None:
+        """Fail the test where a planned fault met no attempt, unless it may."""
+        if self._may_remain or not self._schedule or self._scenario is not None or self.contracts:
+            return
+        if text := remaining_text(self.history, self._schedule):
+            pytest.fail(text, pytrace=False)
 
     # -- a whole scenario -------------------------------------------------------------------
 

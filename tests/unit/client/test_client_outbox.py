@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from galeproof.client import (
     AuthenticationFailed,
@@ -190,3 +192,33 @@ def test_bad_numbers_are_refused(tmp_path: Path, bench: Any, option: dict[str, A
     """A number out of range is named."""
     with pytest.raises(InvalidArgument):
         outbox(tmp_path, Calls(None), bench, **option)
+
+
+def test_what_waits_and_what_is_dead_is_observed(tmp_path: Path, bench: Any) -> None:
+    """As the file says, also after another process changed it; nothing once it is closed."""
+    reader = InMemoryMetricReader()
+
+    def seen() -> dict[str, int]:
+        data = reader.get_metrics_data()
+        return {
+            metric.name.rpartition(".")[2]: point.value
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            for point in metric.data.data_points
+        }
+
+    async def main() -> list[dict[str, int]]:
+        calls = Calls(Rejected("422"), None)
+        found = []
+        async with outbox(tmp_path, calls, bench, meter_provider=MeterProvider([reader])) as box:
+            await box.put("pay", {"amount": 1})
+            found.append(seen())
+            await box.drain()
+            found.append(seen())
+            await box.revive((await box.dead_letter())[0].id)
+            found.append(seen())
+        return [*found, seen()]
+
+    assert asyncio.run(main()) == [
+        {"waiting": 1, "dead": 0}, {"waiting": 0, "dead": 1}, {"waiting": 1, "dead": 0}, {}]

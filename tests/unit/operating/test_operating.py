@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from galeproof.client import ClientError, ClientSettings, PaymentsClient
+from galeproof.client import ClientError, ClientSettings, Outbox, PaymentsClient
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "operating"
@@ -109,7 +109,10 @@ def exported() -> str:
             base_url="https://pay.example", api_key="k", backoff_base_s=0.01, backoff_cap_s=0.01,
             breaker={"calls": 4, "ratio": 0.5})
         transport = httpx.MockTransport(lambda request: answers.pop(0))
-        async with PaymentsClient(settings, transport=transport, meter_provider=meters) as client:
+        async with (
+            PaymentsClient(settings, transport=transport, meter_provider=meters) as client,
+            Outbox(":memory:", {}, meter_provider=meters),
+        ):
             for _ in range(4):
                 with contextlib.suppress(ClientError):
                     await client.get_payment("p1")

@@ -11,6 +11,8 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from opentelemetry.metrics import MeterProvider
+
 from galeproof.client.backoff import backoff_s
 from galeproof.client.clock import BlockingClock, BlockingSystemClock, new_id, system_random
 from galeproof.client.concurrency import blocking_in_thread
@@ -23,6 +25,7 @@ from galeproof.client.errors import (
     Rejected,
 )
 from galeproof.client.outbox_store import Entry, OutboxStore
+from galeproof.client.telemetry import observe_outbox
 
 __all__ = ["BlockingOutbox"]
 
@@ -47,6 +50,7 @@ class BlockingOutbox:
         cap_s: ceiling of every wait, in seconds.
         clock: time; the machine's by default.
         rng: dice for the jitter; the operating system's by default.
+        meter_provider: for the counts of what waits and what is dead; the global one by default.
 
     Raises:
         InvalidArgument: a number is out of range.
@@ -63,6 +67,7 @@ class BlockingOutbox:
         cap_s: float = 300.0,
         clock: BlockingClock | None = None,
         rng: Random | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         if tries < 1:
             raise InvalidArgument("tries: must be at least 1")
@@ -77,6 +82,7 @@ class BlockingOutbox:
         self._clock: BlockingClock = clock if clock is not None else BlockingSystemClock()
         self._rng = rng if rng is not None else system_random()
         self._store = OutboxStore(path)
+        observe_outbox(Path(path).name, self._store, meter_provider)
 
     def __enter__(self) -> Self:
         return self

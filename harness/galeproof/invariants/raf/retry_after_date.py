@@ -93,12 +93,13 @@ def check(case: Case) -> Verdict:
         if soon.gaps:
             past.append(soon)
     latency = _latency_s(case, past)
+    sure = bool(findings)
     findings += [("IMF-fixdate", f) for f in _hot(past, latency)]
     if findings:
         severity = "major" if any(form == "IMF-fixdate" for form, _ in findings) else "minor"
         worst = min(gaps, key=lambda pair: pair[0] - pair[1], default=(0.0, 0.0))
         return _TELL.failed(case, [f for _, f in findings], observed=round(worst[0], 3),
-                            limit=round(worst[1], 3), severity=severity)
+                            limit=round(worst[1], 3), severity=severity, timing=not sure)
     if _blurred(past, latency):
         return _TELL.unknown(case, "noise", f"a call takes {1000 * latency:.0f} ms to the wire, or "
                              "heartbeats were late: no wait can be told from none")

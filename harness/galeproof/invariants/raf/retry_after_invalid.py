@@ -65,7 +65,8 @@ def check(case: Case) -> Verdict:
     if not forms:
         return _TELL.unknown(case, case.doubt())
     known = _known_types(case, plain)
-    findings = []
+    findings: list[Finding] = []
+    hot: list[Finding] = []
     untold = 0
     for form in forms.values():
         for operation in form.operations:
@@ -76,10 +77,12 @@ def check(case: Case) -> Verdict:
             if text:
                 findings.append(Finding(operation.ref, _evidence(operation),
                                         f"Retry-After: {form.value!r}: {text}", _MEND))
-        findings += _hot(form)
+        hot += _hot(form)
     witnesses = sum(len(form.operations) for form in forms.values())
-    if findings:
-        return _TELL.failed(case, findings, observed=len({f.operation for f in findings}), limit=0)
+    if findings or hot:
+        found = [*findings, *hot]
+        return _TELL.failed(case, found, observed=len({f.operation for f in found}), limit=0,
+                            timing=not findings)
     if untold:
         return _TELL.unknown(case, "not_exercised", "no error of a plain failure to compare with; to judge: "
                              "errors = {...}")
