@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from galeproof.faults.steps import CUT_KINDS  # noqa: E402
 from galeproof.invariants import INVARIANTS  # noqa: E402
 from galeproof.model.profile import profile_schema  # noqa: E402
 from galeproof.report.mending import ACTIONS  # noqa: E402
+from galeproof.report.schema import night_schema, run_schema  # noqa: E402
 from galeproof.scenario import load_scenario, scenario_schema, shipped  # noqa: E402
 from galeproof.scenario.lane import TOXIC_KEYS  # noqa: E402
 
@@ -29,6 +31,8 @@ def commands() -> Iterator[str]:
     """Every command with its options."""
     yield "# Commands\n"
     yield "Exit codes: 0 pass, 1 findings, 2 usage, 3 invalid control, 4 harness fault, 5 undecided, 130 interrupted.\n"
+    yield ("`galeproof --install-completion` teaches your shell (bash, zsh, fish, PowerShell) to complete scenarios, "
+           "invariants, families, the subjects of your settings and kept runs; `--show-completion` prints the script.\n")
     yield from _command(typer.main.get_command(app), "galeproof")
 
 
@@ -85,8 +89,8 @@ def scenarios() -> Iterator[str]:
 def scenario() -> Iterator[str]:
     """The keys of a scenario file."""
     yield "# Scenario files\n"
-    yield ("YAML, validated; an error names file, line, key and what is allowed. `scenario_schema()` of "
-           "`galeproof.scenario` is the JSON Schema.\n")
+    yield ("YAML, validated; an error names file, line, key and what is allowed. The JSON Schema is "
+           "[scenario.schema.json](scenario.schema.json), `scenario_schema()` of `galeproof.scenario`.\n")
     schema = scenario_schema()
     yield from _keys(schema, "The file")
     yield from _keys(schema["properties"]["operations"]["items"], "operations")
@@ -137,7 +141,8 @@ def profile() -> Iterator[str]:
     """What an owner can promise."""
     yield "# The profile\n"
     yield ("What your client promises, under `[tool.galeproof.subjects.NAME.profile]`. Leave out what it does not: "
-           "such an invariant is UNKNOWN `undeclared`, with the figure that was measured.\n")
+           "such an invariant is UNKNOWN `undeclared`, with the figure that was measured. The JSON Schema is "
+           "[profile.schema.json](profile.schema.json).\n")
     schema = profile_schema()
     yield from _keys(schema, "Fields")
     for name, inner in schema["$defs"].items():
@@ -158,17 +163,40 @@ def toxics() -> Iterator[str]:
     yield ""
 
 
-PAGES = {"commands.md": commands, "invariants.md": invariants, "scenarios.md": scenarios,
+def documents() -> Iterator[str]:
+    """What ``--json`` prints, key by key."""
+    yield "# JSON\n"
+    yield ("`run`, `replay` and `judge` print one document with `--json`; `report --format json` writes it, and every "
+           "kept run has it as `verdicts.json`. Its JSON Schema is [run.schema.json](run.schema.json), that of "
+           "`nightly --json` [night.schema.json](night.schema.json). They name every key of this release; a later one may "
+           "have more of them, and `schema` changes where a reader would break.\n")
+    schema = run_schema()
+    yield from _keys(schema, "A run")
+    verdict = schema["properties"]["verdicts"]["items"]
+    yield from _keys(verdict, "A verdict")
+    yield from _keys(verdict["properties"]["findings"]["items"], "A finding")
+    night = night_schema()
+    yield from _keys(night, "A night")
+    yield from _keys(night["properties"]["trends"]["items"], "A trend of a night")
+    yield from _keys(night["properties"]["findings"]["items"], "A finding of a night")
+
+
+PAGES = {"commands.md": commands, "json.md": documents, "invariants.md": invariants, "scenarios.md": scenarios,
          "scenario.md": scenario, "profile.md": profile, "toxics.md": toxics}
+
+
+SCHEMAS = {"run.schema.json": run_schema, "night.schema.json": night_schema, "scenario.schema.json": scenario_schema,
+           "profile.schema.json": profile_schema}
 
 
 def main() -> int:
     """Write, or compare."""
     check = "--check" in sys.argv[1:]
+    texts = {name: NOTE + "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
+    texts |= {name: json.dumps(schema(), indent=1) + "\n" for name, schema in SCHEMAS.items()}
     old = []
-    for name, page in PAGES.items():
+    for name, text in texts.items():
         path = ROOT / "docs/reference" / name
-        text = NOTE + "\n".join(page()).rstrip() + "\n"
         if check and (not path.exists() or path.read_text("utf-8") != text):
             old.append(name)
         elif not check:

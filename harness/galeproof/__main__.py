@@ -1,5 +1,6 @@
 """``python -m galeproof``."""
 
+import os
 import sys
 
 __all__ = ["run"]
@@ -13,6 +14,10 @@ def run() -> None:
         code = main()
     except KeyboardInterrupt:
         code = 130
+    if code == 130:  # all blocks are left by now; what Python would still end, it would complain about
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -25,6 +25,30 @@ def test_a_first_failure_without_a_night_before_is_new():
     assert ("new", ("503-storm",)) == (found.kind, found.where)
 
 
+def test_a_flake_elsewhere_hides_no_known_failure():
+    """The worse of the two is told."""
+    before = night(9, 0) + night(0, 9, scenario="429-storm")
+    (found,) = trends([before, night(9, 0) + night(1, 8, scenario="429-storm")])
+    assert ("known", ("503-storm",)) == (found.kind, found.where)
+
+
+@pytest.mark.parametrize(("scenarios", "kind", "where"), [
+    ({"503-storm"}, "regression", ("429-storm",)), ({"503-storm", "429-storm"}, "accepted", ("429-storm", "503-storm")),
+    (set(), "regression", ("429-storm", "503-storm"))])
+def test_the_baseline_accepts_a_failure_in_its_scenario(scenarios, kind, where):
+    """Where it does not, the failure is told as before."""
+    before = night(0, 9) + night(0, 9, scenario="429-storm")
+    tonight = night(9, 0) + night(9, 0, scenario="429-storm")
+    (found,) = trends([before, tonight], lambda code, scenario: code == "RTY001" and scenario in scenarios)
+    assert (kind, where) == (found.kind, found.where)
+
+
+def test_what_is_accepted_and_holds_is_mended():
+    """The baseline takes nothing from good news."""
+    (found,) = trends([night(9, 0), night(0, 9)], lambda code, scenario: True)
+    assert "mended" == found.kind
+
+
 def test_a_failure_in_another_scenario_is_a_regression_there():
     """Although the invariant failed elsewhere before."""
     before = night(9, 0) + night(0, 9, scenario="429-storm")

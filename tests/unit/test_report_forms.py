@@ -51,6 +51,13 @@ class TestPlain:
         assert not any("\x1b" in line or "\x07" in line for line in table_lines(DECIDED, "replay"))
 
 
+@pytest.mark.parametrize(("witnesses", "shown"), [(3, "3 of 4 ops"), (4, "4 of 4 ops"), (80, "80 in 4 ops")])
+def test_what_is_no_operation_is_not_counted_as_one(witnesses, shown):
+    """Some invariants count requests: 80 of 4 operations would be nonsense."""
+    (line, *_) = table_lines([verdict("SEC001", Outcome.PASS, witnesses=witnesses, total=4)], "")
+    assert f" {shown} " in line
+
+
 class TestMarkdown:
     def test_what_was_recorded_is_no_markup(self):
         """No tag, link, image, mention or table cell of its own."""

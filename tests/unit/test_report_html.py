@@ -47,10 +47,10 @@ class TestPage:
         assert "<img" not in text
 
     def test_the_figures_are_whole(self):
-        """They are JSON that a program can read back."""
+        """They are JSON that a program can read back; control characters stand there as escapes."""
         found = re.search(r'id="figures">(.*?)</script>', page(), re.DOTALL)
         (storm,) = json.loads(found[1])
-        assert EVIL == storm["name"]
+        assert EVIL.replace("\x1b", "\\x1b") == storm["name"]
         assert ["RTY001"] == storm["operations"][0][9]
 
     def test_it_loads_nothing(self):

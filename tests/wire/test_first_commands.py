@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_doctor_names_what_it_found(gale):
     found = {line["what"]: line["state"] for line in json.loads(done.stdout)["found"]}
     assert (0, "note", "note") == (done.returncode, found["HTTP_PROXY is set"],
                                    found["no settings: no subject"])
+
+
+def test_doctor_knows_every_extra(gale):
+    """Each one of the package, installed or with how to get it."""
+    told = tomllib.loads((Path(galeproof.__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    extras = set(told["project"]["optional-dependencies"]) - {"all", "test"}
+    found = " ".join(line["what"] for line in json.loads(gale("doctor", "--json").stdout)["found"])
+    assert set() == {extra for extra in extras if f"extra {extra}" not in found}
 
 
 def test_doctor_says_which_line_of_the_settings_is_wrong(gale, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from galeproof.cli import completing
 from galeproof.cli.pact import pact
 from galeproof.cli.toxiproxy import toxiproxy
 from galeproof.errors import HarnessError, UsageError
@@ -18,11 +20,19 @@ from galeproof.invariants import INVARIANTS
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Blow a storm at your HTTP client. Get verdicts that are true.")
 app.add_typer(toxiproxy, name="toxiproxy")
 app.add_typer(pact, name="pact")
 
+Engine = Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.",
+                                     autocompletion=completing.engines)]
+Again = Annotated[str | None, typer.Option(help="Another engine than the kept run's.",
+                                           autocompletion=completing.engines)]
+Named = Annotated[str | None, typer.Option("--subject", help="NAME of the settings, or module:attribute.",
+                                           autocompletion=completing.subjects)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", autocompletion=completing.runs)]
+Code = Annotated[str | None, typer.Argument(metavar="[CODE]", autocompletion=completing.codes)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 Output = Annotated[Path, typer.Option("--output", help="Where runs are kept.")]
 DEFAULT_OUTPUT = Path(".galeproof")
@@ -39,10 +49,9 @@ def _subject(subject: str | None, command: str | None, driver: str | None) -> st
 @app.command()
 def run(
     what: Annotated[list[str] | None, typer.Argument(
-        metavar="[SCENARIO|FILE|CODE|FAMILY]...", help="Scenarios, files, invariant codes "
-        "or families (CBK); all that ship if left out.")] = None,
-    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or "
-                                                     "module:attribute.")] = None,
+        metavar="[SCENARIO|FILE|CODE|FAMILY]...", autocompletion=completing.storms,
+        help="Scenarios, files, invariant codes or families (CBK); all that ship if left out.")] = None,
+    subject: Named = None,
     command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command: a "
                                                 "process an operation.")] = None,
     driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A process that speaks the "
@@ -51,12 +60,13 @@ def run(
                                         "--proxy-host or of the settings.")] = False,
     proxy_host: Annotated[list[str] | None, typer.Option(metavar="HOST", help="A host that the proxy may "
                                                          "answer for; again for another.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    engine: Engine = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed if left out.")] = None,
     shrink_s: Annotated[float, typer.Option("--shrink", metavar="SECONDS", min=0, help="Cut failing "
                                             "schedules down for so long.")] = 0.0,
-    effort: Annotated[str, typer.Option(help="quick; ci: the harness checks itself first; nightly: "
-                                             "also the scenarios that take a minute each.")] = "quick",
+    effort: Annotated[str, typer.Option(
+        autocompletion=completing.efforts, help="quick; ci: the harness checks itself first; nightly: also "
+        "the scenarios that take a minute each.")] = "quick",
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -77,9 +87,9 @@ def run(
 
 @app.command()
 def replay(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
-    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    run_folder: Run,
+    code: Code = None,
+    engine: Again = None,
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -91,7 +101,7 @@ def replay(
 
 @app.command()
 def judge(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    run_folder: Run,
     as_json: Json = False,
 ) -> None:
     """Judge the kept histories of a run again; nothing is driven."""
@@ -102,8 +112,9 @@ def judge(
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
-    form: Annotated[str, typer.Option("--format", help="html, markdown, junit, sarif or json.")] = "html",
+    run_folder: Run,
+    form: Annotated[str, typer.Option("--format", autocompletion=completing.forms,
+                                      help="html, markdown, junit, sarif or json.")] = "html",
     output: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder, or "
                                                      "stdout, if left out.")] = None,
 ) -> None:
@@ -117,10 +128,10 @@ def report(
 
 @app.command()
 def shrink(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]")] = None,
+    run_folder: Run,
+    code: Code = None,
     budget: Annotated[float, typer.Option(help="Seconds; run again to go on.", min=1)] = 120.0,
-    engine: Annotated[str | None, typer.Option(help="Another engine than the kept run's.")] = None,
+    engine: Again = None,
     as_json: Json = False,
 ) -> None:
     """Cut the failing schedules of a kept run down to the least that shows each failure."""
@@ -131,7 +142,7 @@ def shrink(
 
 @app.command()
 def baseline(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN")],
+    run_folder: Run,
     reason: Annotated[str, typer.Option(help="Why these findings are lived with.")],
 ) -> None:
     """Accept today's findings, with a reason; new ones fail."""
@@ -155,7 +166,8 @@ def invariants(as_json: Json = False) -> None:
 
 @app.command()
 def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="For instance RTY001.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", autocompletion=completing.codes,
+                                        help="For instance RTY001.")],
     as_json: Json = False,
 ) -> None:
     """Print an invariant's page: what it does, why, what to use instead."""
@@ -166,7 +178,7 @@ def explain(
 
 @app.command()
 def profile(
-    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    subject: Named = None,
     command: Annotated[str | None, typer.Option("--exec", metavar="COMMAND", help="Any command.")] = None,
     driver: Annotated[str | None, typer.Option(metavar="COMMAND", help="A driver.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A short watch; Retry-After up to 11 s.")] = False,
@@ -176,7 +188,7 @@ def profile(
     timeouts: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Recommend timeouts instead, from p99.9 of a history.jsonl or of a file of "
         "durations (lines, JSON, CSV; seconds, or with ms or s).")] = None,
-    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    engine: Engine = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed; drawn if left out.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -207,15 +219,16 @@ def init(
 
 @app.command()
 def nightly(
-    what: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO|FILE|CODE]...")] = None,
+    what: Annotated[list[str] | None, typer.Argument(
+        metavar="[SCENARIO|FILE|CODE|FAMILY]...", autocompletion=completing.storms)] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 60.0,
-    subject: Annotated[str | None, typer.Option(help="NAME of the settings, or module:attribute.")] = None,
+    subject: Named = None,
     database: Annotated[str, typer.Option(help="sqlite:///FILE, or postgresql://...")] =
         "sqlite:///.galeproof/nights.db",
     rounds: Annotated[int | None, typer.Option(min=1, help="So many rounds at most.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the night; drawn if left out.")] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Leave an unfinished night as it is.")] = False,
-    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    engine: Engine = "auto",
     as_json: Json = False,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -255,7 +268,7 @@ def verify_provider(
 
 @app.command()
 def demo(
-    engine: Annotated[str, typer.Option(help="auto, toxiproxy, embedded, or a URL.")] = "auto",
+    engine: Engine = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
     as_json: Json = False,
 ) -> None:
@@ -284,11 +297,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    logging.getLogger("asyncio").addFilter(_is_news)
     with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends them
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        code = app(argv, standalone_mode=False)
+        code = app(argv, standalone_mode=False, prog_name="galeproof")  # by `python -m` too
         return int(code or 0)
     except typer.Exit as done:
         return int(done.exit_code)
@@ -306,6 +320,15 @@ def main(argv: list[str] | None = None) -> int:
         raise
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether asyncio's word is worth a line: what a second Ctrl-C left undone (a run that the world has
+    closed already, a child whose loop is gone) is not."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HarnessError) and "that handles pid" not in record.getMessage()
+
+
 def _refuse(message: str, code: int) -> int:
-    print(f"galeproof: {message}", file=sys.stderr)
+    from galeproof.report.plain import plain
+
+    print(f"galeproof: {plain(message)}", file=sys.stderr)
     return code

@@ -9,8 +9,8 @@ from typing import Any
 
 from galeproof.cli.demo_clients import CLIENTS
 from galeproof.invariants import INVARIANTS
-from galeproof.model import Profile, Verdict
-from galeproof.report import table_lines
+from galeproof.model import Profile
+from galeproof.report.coloured import print_table
 from galeproof.runner import Station, run_catalogue, subject_of
 from galeproof.scenario import find, load_scenario
 
@@ -40,14 +40,12 @@ def demo_command(engine: str, seed: int, as_json: bool) -> int:
             shown.append({"client": told, "invalid": result.invalid, "fault": result.fault,
                           "verdicts": [dict(v.as_json()) for v in result.verdicts]})
             if not as_json:
-                print(f"\n{told}\n" + "\n".join(_lines(list(result.verdicts))), flush=True)
+                print(f"\n{told}")
+                print_table(result.verdicts, "", sys.stdout)
+                sys.stdout.flush()
     if as_json:
         print(json.dumps({"schema": 1, "seed": seed, "clients": shown}))
     else:
         print("\nYour own client: write an adapter (README), then "
               "galeproof run --subject module:Adapter")
     return 4 if any(one["invalid"] or one["fault"] for one in shown) else 0
-
-
-def _lines(verdicts: list[Verdict]) -> list[str]:
-    return [line for line in table_lines(verdicts, "") if not line.strip().startswith("replay:")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import json
 import os
 import platform
@@ -23,7 +23,9 @@ from galeproof.toxiproxy.server import VERSION, find_server, version_of
 
 __all__ = ["doctor_command"]
 
-_EXTRAS = {"pact": "pact", "allure": "allure_pytest", "respx": "respx", "property": "hypothesis"}
+# each by the distribution that it is for
+_EXTRAS = {"pact": "pact-python", "broker": "pact-python-cli", "allure": "allure-pytest", "respx": "respx",
+           "property": "hypothesis", "tls": "trustme", "nightly": "SQLAlchemy", "otel": "opentelemetry-sdk"}
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _BEATS = 50
 _BEAT_S = 0.01
@@ -85,12 +87,20 @@ def _engine() -> Iterator[_Line]:
 
 
 def _extras() -> Iterator[_Line]:
-    for extra, module in _EXTRAS.items():
-        if importlib.util.find_spec(module) is None:
+    for extra, name in _EXTRAS.items():
+        if not _present(name):
             yield _Line("note", f"extra {extra} is not installed",
                         f'where you need it: pip install "galeproof[{extra}]"')
         else:
             yield _Line("ok", f"extra {extra}")
+
+
+def _present(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _settings() -> Iterator[_Line]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from galeproof.errors import UsageError
 from galeproof.kernel.chance import new_seed
+from galeproof.report.plain import one_line
 from galeproof.runner import Station
 from galeproof.runner.config import load_config
 from galeproof.runner.measuring import Measured, differences, measure
@@ -70,9 +71,9 @@ def _say(text: str) -> None:
 
 def _print(measured: Measured, name: str) -> None:
     for what, value in sorted(measured.values.items()):
-        print(f"{what:<24} {value.confidence:<9} {value.evidence}")
+        print(f"{what:<24} {value.confidence:<9} {one_line(value.evidence)}")
     for note in measured.notes:
-        print(f"{'':<24} {'':<9} {note}")
+        print(f"{'':<24} {'':<9} {one_line(note)}")
     print(f"\n[tool.galeproof.subjects.{json.dumps(name) if ':' in name or ' ' in name else name}.profile]")
     for line in as_profile(measured):
         print(line)

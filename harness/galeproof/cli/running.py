@@ -16,11 +16,13 @@ from galeproof.errors import HistoryError, UsageError
 from galeproof.invariants import INVARIANTS, false_alarm_bound
 from galeproof.kernel.chance import new_seed
 from galeproof.model import Verdict
-from galeproof.report import exit_code, table_lines, wire_lines
+from galeproof.report import exit_code, wire_lines
+from galeproof.report.coloured import print_table
 from galeproof.report.gate import gate_of
 from galeproof.report.html import html_page
 from galeproof.report.junit import junit_text
 from galeproof.report.markdown import markdown_text
+from galeproof.report.plain import each_text, encodable, one_line, plain
 from galeproof.report.sarif import sarif_text
 from galeproof.runner import (
     Judged,
@@ -246,9 +248,9 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     _print(document, verdicts, as_json, _replay(facts, str(folder.path)))
     if not as_json:
         for name, why in facts["not_applicable"].items():
-            print(f"not run  {name}: {why}")
+            print(f"not run  {one_line(f'{name}: {why}')}")
         for verdict in lived_with:
-            print(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})")
+            print(plain(f"accepted {verdict.code}: {accepted.reason(verdict)} (baseline {config.baseline})"))
         for entry in accepted.stale(verdicts, subject.name):
             print(f"note     {entry.code} holds now: take it out of {config.baseline}")
         _closing(result, code, folder.path, len(lived_with))
@@ -256,7 +258,7 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 def _replay(facts: Mapping[str, Any], path: str) -> str:
@@ -275,11 +277,13 @@ def _document(facts: Mapping[str, Any], verdicts: Sequence[Verdict], code: int,
         row["findings"] = [{**f, "replay": f"{_replay(facts, path)} {verdict.code}"}
                            for f in row["findings"]]
         rows.append(row)
-    return {"schema": 1, "version": facts["version"], "exit": code, "run": path,
+    document = {
+            "schema": 1, "version": facts["version"], "exit": code, "run": path,
             "engine": facts["engine"], "seed": facts["seed"], "subject": facts["subject"],
             "invalid": facts.get("invalid"), "fault": facts.get("fault"), "verdicts": rows,
             "false_alarm_bound": float(f"{false_alarm_bound(verdicts):.2g}"),
             "not_run": facts.get("not_applicable") or {}}
+    return dict(each_text(document, encodable))
 
 
 def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bool,
@@ -287,21 +291,30 @@ def _print(document: Mapping[str, Any], verdicts: Sequence[Verdict], as_json: bo
     if as_json:
         print(json.dumps(document))
         return
-    for line in table_lines(verdicts, replay):
-        print(line)
+    print_table(verdicts, replay, sys.stdout)
+
+
+def _shown_of(judged: Judged, verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """The operations of a scenario to show on the wire, each with the codes that it is an example of."""
+    shown: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.findings and judged.history.header["scenario"] == verdict.scenarios[0]:
+            ref = next((f.operation for f in verdict.findings
+                        if f.operation in judged.history.header["refs"]), None)
+            if ref:
+                shown.setdefault(ref, []).append(verdict.code)
+    return shown
 
 
 def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> None:
     for judged in result.judged:
         if text := unmet(judged.history):
-            print(f"note     {judged.history.header['scenario']}: {text}")
+            print(plain(f"note     {judged.history.header['scenario']}: {text}"))
     for judged in result.judged:
-        for verdict in result.verdicts:
-            shown = next((f.operation for f in verdict.findings
-                          if f.operation in judged.history.header["refs"]), None)
-            if shown and judged.history.header["scenario"] == verdict.scenarios[0]:
-                print(f"\n{verdict.code} on the wire, {verdict.scenarios[0]}, {shown}:")
-                print("\n".join(wire_lines(judged.history, shown)))
+        name = judged.history.header["scenario"]
+        for ref, codes in _shown_of(judged, result.verdicts).items():
+            print(plain(f"\n{', '.join(codes)} on the wire, {name}, {ref}:"))
+            print("\n".join(wire_lines(judged.history, ref)))
     holds = "every exercised invariant holds" if result.judged else "nothing was run"
     if accepted:
         holds = f"{accepted} accepted findings, nothing new"
@@ -311,4 +324,5 @@ def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> N
     quiet = "quiet" if lag < QUIET_LAG_MS else "not quiet"
     print(f"\nlag p99 {lag:g} ms ({quiet}); false alarms by chance in less "
           f"than {false_alarm_bound(result.verdicts):.1g} of such runs; run kept in {path}")
-    print(f"galeproof: {words.get(code, code)} (exit {code})")
+    print(f"look at it: {path / 'report.html'}")
+    print(plain(f"galeproof: {words.get(code, code)} (exit {code})"))

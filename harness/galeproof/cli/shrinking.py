@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from galeproof.cli.running import report_command
-from galeproof.errors import UsageError
+from galeproof.errors import HarnessError, UsageError
 from galeproof.invariants import INVARIANTS
 from galeproof.runner import Judged, Station, Subject, read_run, subject_again
+from galeproof.runner.config import load_config
 from galeproof.runner.judging import judge_one
 from galeproof.runner.shrinking import Shrunk, shrink, shrinkable
 from galeproof.scenario import load_scenario
@@ -122,4 +124,7 @@ def _subject(facts: Mapping[str, Any]) -> str:
     if isinstance(target, Mapping):
         way = "exec" if "exec" in target else "driver"
         return f"--{way} {shlex.quote(target[way])}"
+    with contextlib.suppress(HarnessError):
+        if facts["subject"] in load_config(Path.cwd()).subjects:  # with its profile
+            return f"--subject {facts['subject']}"
     return f"--subject {target}"

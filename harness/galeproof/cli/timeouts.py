@@ -9,6 +9,7 @@ from pathlib import Path
 
 from galeproof.cli.durations import read_durations
 from galeproof.model.quantiles import needed, quantile_of
+from galeproof.report.plain import one_line
 
 __all__ = ["Advice", "advise", "timeouts_command"]
 
@@ -97,16 +98,17 @@ def timeouts_command(path: Path, as_json: bool) -> int:
 
 
 def _table(advice: list[Advice]) -> list[str]:
-    wide = max(len("endpoint"), *(len(one.endpoint) for one in advice))
+    names = {one.endpoint: one_line(one.endpoint, 80) for one in advice}
+    wide = max(len("endpoint"), *(len(name) for name in names.values()))
     lines = [f"{'endpoint':<{wide}}  {'answers':>8}  {'p50':>9}  {'p99':>9}  {'p99.9':>9}  "
              f"{'95 % interval':<21}  {'longest':>9}  timeout"]
     for one in advice:
         bounds = [("?" if bound is None else _shown(bound)) for bound in (one.lower_s, one.upper_s)]
         lines.append(
-            f"{one.endpoint:<{wide}}  {one.samples:>8}  {_shown(one.p50_s):>9}  {_shown(one.p99_s):>9}  "
-            f"{_shown(one.p999_s):>9}  {' to '.join(bounds):<21}  {_shown(one.longest_s):>9}  "
-            f"{one.timeout_s:g} s{'' if one.firm else '?'}")
-    lines += [f"{one.endpoint}: {one.note}" for one in advice if one.note]
+            f"{names[one.endpoint]:<{wide}}  {one.samples:>8}  {_shown(one.p50_s):>9}  "
+            f"{_shown(one.p99_s):>9}  {_shown(one.p999_s):>9}  {' to '.join(bounds):<21}  "
+            f"{_shown(one.longest_s):>9}  {one.timeout_s:g} s{'' if one.firm else '?'}")
+    lines += [f"{names[one.endpoint]}: {one.note}" for one in advice if one.note]
     return lines
 
 

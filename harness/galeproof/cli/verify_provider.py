@@ -21,6 +21,7 @@ from galeproof.contract.state_server import StateServer, load_states
 from galeproof.contract.verify import InteractionResult, choose, verify_pact
 from galeproof.contract.witness import CALM, SLOW
 from galeproof.errors import UsageError
+from galeproof.report.plain import one_line, plain
 
 __all__ = ["Wanted", "verify_provider_command"]
 
@@ -156,14 +157,14 @@ def _print(wanted: Wanted, runs: Sequence[tuple[PactFile, Sequence[InteractionRe
             "checks": [{"name": c.name, "passed": c.passed, "why": c.why} for c in checks]}))
         return
     for pact, results in runs:
-        print(f"{pact.consumer} -> {pact.provider}   {pact.path}")
+        print(one_line(f"{pact.consumer} -> {pact.provider}   {pact.path}"))
         for r in results:
-            print(f"  {_word(r):<12} {r.description}")
+            print(f"  {_word(r):<12} {one_line(r.description)}")
             for reason in r.reasons:
-                print("\n".join(f"               {line}" for line in reason.strip().splitlines()))
+                print("\n".join(f"               {line}" for line in plain(reason).strip().split("\n")))
     for check in checks:
         word = {True: "PASS", False: "FAIL", None: "UNKNOWN"}[check.passed]
-        print(f"  {word:<12} {check.name}{': ' if check.why else ''}{check.why}")
+        print(f"  {word:<12} {one_line(check.name)}{': ' if check.why else ''}{one_line(check.why)}")
     for one in published:
         print(f"  published    {one['pact']}: {'success' if one['success'] else 'failure'}")
     flat = [r for _, results in runs for r in results]

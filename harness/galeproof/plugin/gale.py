@@ -24,7 +24,7 @@ from galeproof.plugin.remaining import remaining_text
 from galeproof.plugin.scope import OperationScope
 from galeproof.plugin.share import Shared, facts_of
 from galeproof.plugin.shown import failure_text
-from galeproof.plugin.telling import tell
+from galeproof.plugin.telling import refusal, tell
 from galeproof.plugin.whole import Whole
 from galeproof.runner import Judged, Subject, subject_of
 from galeproof.runner.catalogue import CatalogueResult
@@ -391,8 +391,7 @@ class Gale:
     def _take(self, result: CatalogueResult) -> list[Verdict]:
         """Turn a scenario's result into the test's outcome."""
         if result.invalid or result.fault:
-            pytest.fail(f"INVALID: {result.invalid}" if result.invalid
-                        else f"harness fault: {result.fault}", pytrace=False)
+            pytest.fail(refusal(result), pytrace=False)
         skipped = next((r.skipped for r in result.runs if r.skipped), None)
         if skipped:
             pytest.skip(skipped)

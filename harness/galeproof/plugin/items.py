@@ -14,8 +14,9 @@ from galeproof.model import Outcome, Verdict
 from galeproof.plugin import shared_of
 from galeproof.plugin.once import once
 from galeproof.plugin.share import Shared
-from galeproof.plugin.telling import tell
+from galeproof.plugin.telling import refusal, tell
 from galeproof.report import table_lines, wire_lines
+from galeproof.report.plain import plain
 from galeproof.runner import run_catalogue
 from galeproof.runner.catalogue import CatalogueResult
 from galeproof.runner.config import weighed
@@ -54,8 +55,7 @@ class ScenarioItem(pytest.Item):
         shared = shared_of(self.config)
         result = _result(shared, self._scenario)
         if result.invalid or result.fault:
-            pytest.fail(f"INVALID: {result.invalid}" if result.invalid
-                        else f"harness fault: {result.fault}", pytrace=False)
+            pytest.fail(refusal(result), pytrace=False)
         for run in result.runs:
             if run.skipped:
                 pytest.skip(run.skipped)
@@ -67,7 +67,7 @@ class ScenarioItem(pytest.Item):
             pytest.fail(f"{self.name}: not exercised", pytrace=False)
         if verdict.outcome is Outcome.UNKNOWN and (
                 verdict.reason == "undeclared" or verdict.code not in result.expected()):
-            pytest.skip(f"{self.name}: {verdict.reason}; {verdict.note}")
+            pytest.skip(plain(f"{self.name}: {verdict.reason}; {verdict.note}"))
         if verdict.outcome is Outcome.UNKNOWN or shared.config.fails(verdict):
             pytest.fail(self._text(verdict, result), pytrace=False)
         if verdict.outcome is Outcome.FAIL:

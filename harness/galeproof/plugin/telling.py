@@ -10,12 +10,18 @@ import pytest
 from galeproof.model import History, Verdict
 from galeproof.model.attribution import attribute
 from galeproof.report import wire_lines
-from galeproof.report.plain import one_line
+from galeproof.report.plain import one_line, plain
+from galeproof.runner.catalogue import CatalogueResult
 
-__all__ = ["tell"]
+__all__ = ["refusal", "tell"]
 
 _MOST = 3
 _LEVELS = {"critical": "critical", "major": "normal", "minor": "minor"}
+
+
+def refusal(result: CatalogueResult) -> str:
+    """Say why a scenario's result is no verdict."""
+    return plain(f"INVALID: {result.invalid}" if result.invalid else f"harness fault: {result.fault}")
 
 
 def tell(item: pytest.Item, verdicts: Sequence[Verdict], history: History) -> None:
@@ -39,7 +45,7 @@ def _allure(verdicts: Sequence[Verdict], history: History) -> None:
 
     dynamic: Any = allure.dynamic
     dynamic.label("epic", "galeproof")
-    dynamic.parameter("engine", str(history.header.get("engine")))
+    dynamic.parameter("engine", one_line(str(history.header.get("engine"))))
     dynamic.parameter("seed", str(history.header.get("seed")))
     for verdict in verdicts:
         dynamic.tag(verdict.code)
@@ -64,5 +70,5 @@ def _steps(history: History, ref: str) -> None:
                 said = "no answer" if attempt.status is None else f"answered {attempt.status}"
                 with allure.step(one_line(f"attempt {number}: {attempt.word}, {said}")):
                     pass
-    allure.attach("\n".join(wire_lines(history, ref)), name=f"{ref} on the wire",
+    allure.attach("\n".join(wire_lines(history, ref)), name=one_line(f"{ref} on the wire"),
                   attachment_type=allure.attachment_type.TEXT)

@@ -50,8 +50,8 @@ def _case(suite: ET.Element, row: Mapping[str, Any], undecided: bool) -> None:
     case = ET.SubElement(suite, "testcase", classname=f"galeproof.{row['code'][:3]}",
                          name=_attribute(f"{row['code']} {row['name']}"), time="0")
     if row["verdict"] == "FAIL":
-        text = "\n".join(f"{found['operation']}: {plain(str(found['text']))}\n  mend: "
-                         f"{plain(str(found['mend']))}\n  replay: {found['replay']}"
+        text = "\n".join(f"{one_line(str(found['operation']))}: {plain(str(found['text']))}\n  mend: "
+                         f"{plain(str(found['mend']))}\n  replay: {plain(found['replay'])}"
                          for found in row["findings"])
         message = row["findings"][0]["text"] if row["findings"] else row["note"]
         ET.SubElement(case, "failure", type=row["severity"], message=_attribute(message)).text = text

@@ -9,7 +9,7 @@ from typing import Any
 from galeproof.report.gate import Gate
 from galeproof.report.mending import ACTIONS
 from galeproof.report.plain import one_line
-from galeproof.report.table import figure
+from galeproof.report.table import figure, seen
 
 __all__ = ["markdown_text"]
 
@@ -61,7 +61,8 @@ def _row(row: Mapping[str, Any]) -> str:
         observed += f" against {figure(row['limit'])}"
     state = row["reason"] or row["severity"]
     return (f"| {_SIGNS[row['verdict']]} {row['verdict']} | {row['code']} | {_text(row['name'])}, "
-            f"{_text(state)} | {_text(observed)} | {row['witnesses']} of {row['total']} | "
+            f"{_text(state)} | {_text(observed)} | "
+            f"{seen(row['witnesses'], row['total']).removesuffix(' ops')} | "
             f"{_text(', '.join(row['scenarios'][:_MOST]))} |")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["one_line", "plain"]
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["each_text", "encodable", "one_line", "plain"]
 
 
 def plain(text: str) -> str:
@@ -14,6 +17,22 @@ def one_line(text: str, most: int = 300) -> str:
     """Return it on one line, and not too long."""
     found = " ".join(plain(text).split())
     return found if len(found) <= most else found[: most - 3] + "..."
+
+
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can carry: half a surrogate pair, as of a command line's bytes, is shown."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with every text in it changed, the keys of mappings too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {each_text(key, change): each_text(inner, change) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [each_text(inner, change) for inner in value]
+    return value
 
 
 def _shown(character: str) -> str:

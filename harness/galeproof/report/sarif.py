@@ -46,8 +46,8 @@ def sarif_text(document: Mapping[str, Any], target: Any, root: Path) -> str:
             "automationDetails": {"id": f"galeproof/{one_line(str(document['subject']))}/"},
             "invocations": [{"executionSuccessful": document["exit"] in (0, 1, 5),
                              "exitCode": document["exit"]}],
-            "properties": {"engine": document["engine"], "seed": document["seed"],
-                           "run": document["run"]},
+            "properties": {"engine": plain(document["engine"]), "seed": document["seed"],
+                           "run": plain(document["run"])},
             "columnKind": "utf16CodeUnits", "results": results}]}, indent=1) + "\n"
 
 
@@ -76,14 +76,15 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(row: Mapping[str, Any], scenario: str, subject: str, place: str) -> dict[str, Any]:
     first = row["findings"][0] if row["findings"] else {"text": row["note"], "mend": "", "replay": ""}
-    text = (f"{row['code']} {row['name']} in {scenario}: {one_line(str(first['text']))}. "
+    text = (f"{row['code']} {row['name']} in {one_line(scenario)}: {one_line(str(first['text']))}. "
             f"{ACTIONS[row['severity']].capitalize()}. Use instead: {one_line(str(first['mend']))}. "
             f"Replay: {first['replay']}")
-    mark = hashlib.sha256(f"{subject}\n{row['code']}\n{scenario}".encode()).hexdigest()
+    mark = hashlib.sha256(f"{subject}\n{row['code']}\n{scenario}".encode("utf-8", "surrogatepass"))
+    said = plain(text).replace("](", "] (")  # SARIF makes a link of it, in plain text too
     return {
-        "ruleId": row["code"], "level": _LEVELS[row["severity"]], "message": {"text": plain(text)},
+        "ruleId": row["code"], "level": _LEVELS[row["severity"]], "message": {"text": said},
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": place, "uriBaseId": "%SRCROOT%"},
                                  "region": {"startLine": 1}},
             "logicalLocations": [{"name": one_line(subject), "kind": "module"}]}],
-        "partialFingerprints": {"galeproof/v1": mark}}
+        "partialFingerprints": {"galeproof/v1": mark.hexdigest()}}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from galeproof.model import Outcome, Verdict
 from galeproof.report.plain import one_line
 
-__all__ = ["figure", "table_lines"]
+__all__ = ["figure", "first_cells", "more_lines", "ordered", "seen", "table_lines"]
 
 _MOST_FINDINGS = 3
+_ORDER = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
 
 
 def figure(value: float | str | None) -> str:
@@ -23,11 +24,48 @@ def figure(value: float | str | None) -> str:
 
 def _observed(verdict: Verdict) -> str:
     if verdict.observed is None:  # an UNKNOWN's note has a line of its own
-        return "" if verdict.outcome is Outcome.UNKNOWN else verdict.note
-    text = f"{figure(verdict.observed)} {verdict.unit}".strip()
+        return "" if verdict.outcome is Outcome.UNKNOWN else one_line(verdict.note)
+    text = one_line(f"{figure(verdict.observed)} {verdict.unit}".strip())
     if verdict.limit is None:
         return text
-    return f"{text} against {figure(verdict.limit)}"
+    return f"{text} against {one_line(figure(verdict.limit))}"
+
+
+def seen(witnesses: int, total: int) -> str:
+    """Print in how many operations the situation arose; some invariants count requests or starts instead."""
+    return f"{witnesses} of {total} ops" if witnesses <= total else f"{witnesses} in {total} ops"
+
+
+def ordered(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return them as people read them: failures first, then by code."""
+    return sorted(verdicts, key=lambda v: (_ORDER[v.outcome], v.code))
+
+
+def first_cells(verdict: Verdict) -> tuple[str, str, str, str, str]:
+    """Return name, severity or reason, what was observed, in how many operations, and where."""
+    state = verdict.severity if verdict.reason is None else verdict.reason
+    more = len(verdict.scenarios) - 3
+    where = one_line(", ".join(verdict.scenarios[:3])) + (f" and {more} more" if more > 0 else "")
+    return (verdict.name, state, _observed(verdict), seen(verdict.witnesses, verdict.total), where)
+
+
+def more_lines(verdict: Verdict, replay: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines below a verdict, each with what it is: ``finding``, ``mend``, ``note``, ``replay``.
+
+    Args:
+        verdict: The verdict.
+        replay: The command that replays this run, or empty; the code is put behind it.
+    """
+    for finding in verdict.findings[:_MOST_FINDINGS]:
+        yield "finding", f"{one_line(finding.operation or '-')}: {one_line(finding.text)}"
+    if len(verdict.findings) > _MOST_FINDINGS:
+        yield "finding", f"and {len(verdict.findings) - _MOST_FINDINGS} more"
+    if verdict.findings and verdict.findings[0].mend:
+        yield "mend", f"mend: {one_line(verdict.findings[0].mend)}"
+    if verdict.outcome is Outcome.UNKNOWN and verdict.note:
+        yield "note", one_line(verdict.note)
+    if verdict.outcome is Outcome.FAIL and replay:
+        yield "replay", f"replay: {replay} {verdict.code}"
 
 
 def table_lines(verdicts: Sequence[Verdict], replay: str) -> list[str]:
@@ -35,26 +73,12 @@ def table_lines(verdicts: Sequence[Verdict], replay: str) -> list[str]:
 
     Args:
         verdicts: One an invariant.
-        replay: The command that replays this run; the code is put behind it.
+        replay: The command that replays this run, or empty; the code is put behind it.
     """
-    order = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
     lines = []
-    for verdict in sorted(verdicts, key=lambda v: (order[v.outcome], v.code)):
-        state = verdict.severity if verdict.reason is None else verdict.reason
-        where = ", ".join(verdict.scenarios[:3])
-        more = len(verdict.scenarios) - 3
-        lines.append(
-            f"{verdict.outcome.value:<8} {verdict.code} {verdict.name:<28} {state:<15} "
-            f"{_observed(verdict):<34} {verdict.witnesses} of {verdict.total} ops  "
-            f"{where}{f' and {more} more' if more > 0 else ''}".rstrip())
-        for finding in verdict.findings[:_MOST_FINDINGS]:
-            lines.append(f"         {finding.operation or '-'}: {one_line(finding.text)}")
-        if len(verdict.findings) > _MOST_FINDINGS:
-            lines.append(f"         and {len(verdict.findings) - _MOST_FINDINGS} more")
-        if verdict.findings and verdict.findings[0].mend:
-            lines.append(f"         mend: {one_line(verdict.findings[0].mend)}")
-        if verdict.outcome is Outcome.UNKNOWN and verdict.note:
-            lines.append(f"         {one_line(verdict.note)}")
-        if verdict.outcome is Outcome.FAIL:
-            lines.append(f"         replay: {replay} {verdict.code}")
+    for verdict in ordered(verdicts):
+        name, state, observed, seen, where = first_cells(verdict)
+        lines.append(f"{verdict.outcome.value:<8} {verdict.code} {name:<28} {state:<15} "
+                     f"{observed:<34} {seen}  {where}".rstrip())
+        lines += [f"         {line}" for _, line in more_lines(verdict, replay)]
     return lines

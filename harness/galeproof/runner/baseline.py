@@ -26,9 +26,9 @@ class Accepted:
     subject: str | None = None
     scenario: str | None = None
 
-    def covers(self, verdict: Verdict, subject: str, scenario: str) -> bool:
-        """Whether it accepts a FAIL in that scenario."""
-        return (self.code == verdict.code and self.subject in (None, subject)
+    def covers(self, code: str, subject: str, scenario: str) -> bool:
+        """Whether it accepts a FAIL of an invariant in that scenario."""
+        return (self.code == code and self.subject in (None, subject)
                 and self.scenario in (None, scenario))
 
 
@@ -41,8 +41,11 @@ class Baseline:
     def accepts(self, verdict: Verdict, subject: str) -> bool:
         """Whether a FAIL is accepted in every scenario that shows it."""
         return verdict.outcome is Outcome.FAIL and all(
-            any(entry.covers(verdict, subject, name) for entry in self.entries)
-            for name in verdict.scenarios or ("",))
+            self.covering(verdict.code, subject, name) for name in verdict.scenarios or ("",))
+
+    def covering(self, code: str, subject: str, scenario: str) -> Accepted | None:
+        """Return the entry that accepts a FAIL of an invariant in one scenario, or None."""
+        return next((e for e in self.entries if e.covers(code, subject, scenario)), None)
 
     def reason(self, verdict: Verdict) -> str:
         """Return why a finding is accepted."""
@@ -87,7 +90,7 @@ def baseline_text(before: Baseline, verdicts: Sequence[Verdict], subject: str, r
     for verdict in verdicts:
         if verdict.outcome is Outcome.FAIL:
             for name in verdict.scenarios:
-                if not any(e.covers(verdict, subject, name) for e in entries):
+                if not any(e.covers(verdict.code, subject, name) for e in entries):
                     entries.append(Accepted(verdict.code, reason, subject, name))
     lines = []
     for entry in entries:

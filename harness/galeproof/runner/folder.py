@@ -108,7 +108,9 @@ def read_run(path: Path) -> tuple[Mapping[str, Any], list[Judged], list[Path]]:
     try:
         facts = json.loads((path / "run.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise HistoryError(f"{path}: not a kept run ({error})") from None
+        why = "no run.json in it" if isinstance(error, FileNotFoundError | NotADirectoryError) else error
+        raise HistoryError(f"{path}: not a kept run ({why}): name a folder of .galeproof/runs, or "
+                           ".galeproof/latest") from None
     missing = sorted(_FACTS - set(facts)) if isinstance(facts, dict) else ["a mapping"]
     if missing:
         raise HistoryError(f"{path / 'run.json'}: damaged: lacks {', '.join(missing)}")

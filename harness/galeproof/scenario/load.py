@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,9 @@ def find(name: str) -> Path:
         return by_name[name]
     if Path(name).exists():
         return Path(name)
-    raise ScenarioError(f"{name!r}: no such file, scenario or invariant; scenarios: "
-                        f"{', '.join(sorted(by_name))}")
+    close = difflib.get_close_matches(name, by_name, 3)
+    raise ScenarioError(f"{name!r}: no such file, scenario or invariant; " + (
+        f"did you mean {' or '.join(close)}?" if close else f"scenarios: {', '.join(sorted(by_name))}"))
 
 
 def scenario_schema() -> dict[str, Any]:

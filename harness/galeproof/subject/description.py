@@ -90,7 +90,9 @@ def describe(target: Any) -> SubjectDescription:
             for key, member in vars(klass).items() if hasattr(member, MARK)
         }
         if not operations:
-            raise SubjectError(f"subject {name}: no method is marked with @read or @write")
+            raise SubjectError(f"subject {name}: no method is marked with @read or @write; a client "
+                               f"of your own needs an adapter: galeproof init --client "
+                               f"{target.__module__}:{name}")
         if "__init__" in vars(target) or target.__init__ is not object.__init__:
             _check(target.__init__, CONSTRUCTOR_ARGUMENTS, f"{name}.__init__")
         for key in operations:

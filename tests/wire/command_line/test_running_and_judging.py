@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_the_json_document(kept):
     done, folder = kept
     document = json.loads(done.stdout)
     assert {"schema", "version", "exit", "run", "engine", "seed", "subject", "invalid", "fault",
-            "not_run", "verdicts"} == set(document)
+            "false_alarm_bound", "not_run", "verdicts"} == set(document)
     assert (1, "embedded", 11, "billing:NewKeys", None, None) == tuple(
         document[k] for k in ("schema", "engine", "seed", "subject", "invalid", "fault"))
     failed = {v["code"]: v for v in document["verdicts"] if v["verdict"] == "FAIL"}
@@ -183,3 +184,13 @@ def test_a_toxic_of_ours_is_not_run_over_the_real_engine(gale):
     said = gale("run", "stalled.yaml", "--engine", "toxiproxy").stdout
     assert f"not run  stalled: {reason}" in said
     assert "galeproof: nothing was run (exit 0)" in said
+
+
+def test_an_operation_is_shown_once_for_all_that_it_shows(gale):
+    """Two codes, one excerpt; the report's place is named."""
+    said = gale("run", "reset-after-effect", "--subject", "billing:NewKeys", "--engine", "embedded", "--seed", 11).stdout
+    heads = [line for line in said.splitlines() if " on the wire, reset-after-effect, " in line]
+    refs = [line.split()[-1] for line in heads]
+    assert len(set(refs)) == len(refs)
+    assert any(line.startswith("IDM002, IDM007 on the wire") for line in heads), heads
+    assert re.search(r"^look at it: \.galeproof/runs/[^/]+/report\.html$", said, re.MULTILINE)

@@ -39,7 +39,7 @@ def check(case: Case) -> Verdict:
         return _TELL.unknown(case, case.doubt())
     worst = max(((case.seen_until_ns(o) - case.begun_ns(o)) / 1e9 for o in met), default=0.0)
     if limit is None:
-        return _TELL.unknown(case, "undeclared", f"worst seen {worst:.1f} s; to judge: "
+        return _TELL.unknown(case, "undeclared", f"worst seen {worst:.3g} s; to judge: "
                              "deadline_s = ...", observed=worst)
     findings, grey, held, short, timing = [], 0, 0, 0, True
     for operation in met:

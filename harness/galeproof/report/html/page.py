@@ -21,7 +21,8 @@ from galeproof.model import Outcome, Verdict
 from galeproof.report.gate import gate_of
 from galeproof.report.html.data import scenarios_of
 from galeproof.report.mending import ACTIONS, library_of, mend_for
-from galeproof.report.table import figure
+from galeproof.report.plain import each_text, plain
+from galeproof.report.table import figure, seen
 from galeproof.report.wire import wire_lines
 from galeproof.runner import Judged
 
@@ -48,11 +49,12 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
         trend: One a code, over the nights (``runner.nightly.Trend``).
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                                     undefined=jinja2.StrictUndefined)
+                                     undefined=jinja2.StrictUndefined, finalize=_shown)
     template = environment.from_string(_file("page.html.j2"))
     library = next((found for r in runs if (found := library_of(r.history))), None)
     counts = {outcome.value: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
-    figures = json.dumps(scenarios_of(runs, verdicts), separators=(",", ":")).replace("<", "\\u003c")
+    figures = json.dumps(each_text(scenarios_of(runs, verdicts), plain), separators=(",", ":")).replace(
+        "<", "\\u003c")
     return template.render(
         facts=facts, code=code, run=run, counts=counts, gate=gate_of(verdicts), library=library,
         said=_said(facts, code), trend=trend, style=_markup(_file("page.css")),
@@ -63,6 +65,11 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
         lag=max((float(r.history.header.get("lag_p99_ms") or 0) for r in runs), default=0.0),
         python=next((r.history.header.get("python") for r in runs), ""),
         attempts=sum(1 for r in runs for _ in r.history.of("head")), scenarios=len(runs))
+
+
+def _shown(value: Any) -> Any:
+    """What was recorded, with its control characters as escapes; markup of our own as it is."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _markup(text: str) -> Markup:
@@ -87,7 +94,8 @@ def _row(verdict: Verdict, runs: Sequence[Judged], library: Any, replay: str) ->
     page = inspect.cleandoc(invariant.check.__doc__ or "") if invariant else ""
     observed = "" if verdict.observed is None else f"{figure(verdict.observed)} {verdict.unit}".strip()
     return {
-        "v": verdict, "outcome": verdict.outcome.value, "observed": observed,
+        "v": verdict, "seen": seen(verdict.witnesses, verdict.total), "outcome": verdict.outcome.value,
+        "observed": observed,
         "limit": "" if verdict.limit is None else figure(verdict.limit),
         "state": verdict.severity if verdict.reason is None else verdict.reason,
         "action": ACTIONS[verdict.severity] if verdict.outcome is Outcome.FAIL else "",

@@ -112,7 +112,13 @@ class _Work:
                     await self._one(name, plans[name])
 
         at_once = 1 if self._subject.in_process else 2 if self._subject.cold else _AT_ONCE
-        await asyncio.gather(*(worker() for _ in range(at_once)))
+        tasks = [asyncio.ensure_future(worker()) for _ in range(at_once)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # where one fails, or the run is ended, the others end in order
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         for name in alone:
             if self._invalid is None:
                 await self._one(name, plans[name])

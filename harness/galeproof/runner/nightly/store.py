@@ -46,7 +46,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         if sa is None:
-            raise UsageError("galeproof nightly needs SQLAlchemy: pip install 'galeproof[nightly]'")
+            raise UsageError("nightly needs SQLAlchemy: pip install 'galeproof[nightly]'")
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg" + url[len("postgresql"):]
         meta = sa.MetaData()
@@ -54,13 +54,13 @@ class Store:
             "galeproof_nights", meta, sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("began", sa.String(40), nullable=False), sa.Column("ended", sa.String(40)),
             sa.Column("seed", sa.BigInteger, nullable=False), sa.Column("engine", sa.String(80)),
-            sa.Column("subject", sa.String(200), nullable=False),
+            sa.Column("subject", sa.Text, nullable=False),
             sa.Column("scenarios", sa.Text, nullable=False))
         self._cases = sa.Table(
             "galeproof_cases", meta, sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("night", sa.ForeignKey("galeproof_nights.id"), nullable=False),
             sa.Column("seed", sa.BigInteger, nullable=False),
-            sa.Column("scenario", sa.String(100), nullable=False),
+            sa.Column("scenario", sa.Text, nullable=False),
             sa.Column("run", sa.Text), sa.UniqueConstraint("night", "seed", "scenario"))
         self._verdicts = sa.Table(
             "galeproof_verdicts", meta, sa.Column("id", sa.Integer, primary_key=True),
@@ -164,7 +164,12 @@ def _row(verdict: Verdict, case: int) -> dict[str, Any]:
     text = verdict.findings[0].text if verdict.findings else verdict.note
     return {"case_id": case, "code": verdict.code, "outcome": verdict.outcome.value,
             "reason": verdict.reason, "timing": verdict.timing,
-            "text": text.replace("\x00", "\\x00")[:_LONGEST]}
+            "text": _storable(text)[:_LONGEST]}
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds no NUL, and UTF-8 no half of a surrogate pair."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _key(made: Any) -> int:

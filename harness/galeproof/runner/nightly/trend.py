@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Tally", "Trend", "trends"]
+__all__ = ["KINDS", "Tally", "Trend", "trends"]
+
+# what needs looking at first
+KINDS = ("regression", "new", "known", "flake", "accepted", "mended", "sound")
 
 _SHADES = " ▁▂▃▄▅▆▇█"
 
@@ -37,7 +40,8 @@ class Trend:
         fails, passes, unknown: Tonight, over all scenarios and seeds.
         kind: ``regression`` (fails in a scenario where it passed the night before), ``flake`` (fails with
             some seeds only, in a scenario where it was not failing always), ``known`` (failed the night
-            before too), ``new`` (no night before tells), ``mended`` (failed then, passes now), or ``sound``.
+            before too), ``new`` (no night before tells), ``accepted`` (fails, and the baseline accepts it
+            there), ``mended`` (failed then, passes now), or ``sound``.
         where: The scenarios that this is about.
         line: The share of failures in each night, oldest first, as a picture of one character a night.
     """
@@ -51,29 +55,32 @@ class Trend:
     line: str
 
 
-def trends(nights: Sequence[Sequence[Tally]]) -> list[Trend]:
+def trends(nights: Sequence[Sequence[Tally]],
+           accepted: Callable[[str, str], object] = lambda code, scenario: False) -> list[Trend]:
     """Compare.
 
     Args:
         nights: The tallies of each night, oldest first; the last one is tonight.
+        accepted: Whether the baseline accepts a failure of an invariant in a scenario.
 
     Returns:
         A trend for each invariant of tonight, what needs looking at first.
     """
     tonight = nights[-1]
     before = {(t.code, t.scenario): t for t in nights[-2]} if len(nights) > 1 else {}
-    found = [_trend(code, [t for t in tonight if t.code == code], before, nights)
-             for code in sorted({t.code for t in tonight})]
-    order = ("regression", "new", "flake", "known", "mended", "sound")
-    return sorted(found, key=lambda t: (order.index(t.kind), t.code))
+    found = [_trend(code, [t for t in tonight if t.code == code], before, nights,
+                    accepted) for code in sorted({t.code for t in tonight})]
+    return sorted(found, key=lambda t: (KINDS.index(t.kind), t.code))
 
 
 def _trend(code: str, tallies: list[Tally], before: Mapping[tuple[str, str], Tally],
-           nights: Sequence[Sequence[Tally]]) -> Trend:
+           nights: Sequence[Sequence[Tally]], accepted: Callable[[str, str], object]) -> Trend:
     by_kind: dict[str, list[str]] = {}
     for tally in tallies:
-        by_kind.setdefault(_kind(tally, before.get((code, tally.scenario))), []).append(tally.scenario)
-    kind = next((k for k in ("regression", "new", "flake", "known", "mended") if k in by_kind), "sound")
+        kind = "accepted" if tally.fails and accepted(code, tally.scenario) else _kind(
+            tally, before.get((code, tally.scenario)))
+        by_kind.setdefault(kind, []).append(tally.scenario)
+    kind = next((k for k in KINDS if k in by_kind), "sound")
     line = "".join(_shade([t for t in night if t.code == code]) for night in nights)
     return Trend(code, sum(t.fails for t in tallies), sum(t.passes for t in tallies),
                  sum(t.unknown for t in tallies), kind,
