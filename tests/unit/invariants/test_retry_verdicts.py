@@ -181,3 +181,12 @@ def test_a_client_that_came_late_to_the_wire_shows_no_policy(gale_words, before_
     history = storm.request("503").answer(503).end("failed", error="Timeout").history()
     profile = {"retry_on": [503], "max_attempts": 3, "deadline_s": 6.0}
     assert told == gale_words.told(history, "RTY003", **profile)
+
+
+@pytest.mark.parametrize(("before_ms", "told"), [(300, FAIL), (600, ("UNKNOWN", "noise"))])
+def test_attempts_that_timed_out_before_a_byte_was_sent_are_the_machines(gale_words, before_ms, told):
+    """A first attempt that came later than the client's own timeout may not have been its first."""
+    storm = gale_words.Storm(("rst after request", "ok")).start().wait(before_ms)
+    history = storm.request("rst after request").cut("rst").end("failed", error="Timeout").history()
+    profile = {"retry_on": ["reset"], "max_attempts": 3, "connect_timeout_s": 0.5}
+    assert told == gale_words.told(history, "RTY003", **profile)

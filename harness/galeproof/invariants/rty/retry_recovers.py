@@ -30,9 +30,9 @@ def check(case: Case) -> Verdict:
     Use instead: retry connection errors and statuses at one place, and return the answer.
 
     When it is unknown: no retries are declared (undeclared); no such failure came up
-    (not_exercised); the machine was too busy: a healthy answer came after the declared deadline, or
-    a quarter of that, or a whole timeout, was over before the first attempt (noise); the client was still waiting in a
-    silence, with no declared timeout (undeclared).
+    (not_exercised); the machine was too busy: a healthy answer came after the declared deadline, or a
+    quarter of that, or a whole timeout, was over before the first attempt (noise); the client was still
+    waiting in a silence, with no declared timeout (undeclared).
 
     References: AWS REL05-BP03; gRFC A6.
     """
