@@ -122,7 +122,7 @@ def judge_command(path: Path, as_json: bool) -> int:
                            f"({type(error).__name__}: {error})") from None
     code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
                      fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
-                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")), nothing=not runs)
     if facts.get("interrupted"):
         code = 130
     _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, _replay(facts, str(path)))
@@ -136,7 +136,7 @@ def report_command(path: Path, output: Path | None, form: str = "html", quiet: b
                        facts.get("severity") or {})
     code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
                      fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
-                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")))
+                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")), nothing=not runs)
     if form == "html":
         text = html_page(
             facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
@@ -238,7 +238,8 @@ def _kept_run(folder: RunFolder, config: Config, subject: Subject, scenarios: li
     facts["accepted"] = sorted(v.code for v in lived_with)
     folder.write("run.json", facts)
     code = exit_code([v for v in verdicts if v not in lived_with], fail_on=config.fail_on,
-                     expected=result.expected(), invalid=bool(result.invalid), fault=bool(result.fault))
+                     expected=result.expected(), invalid=bool(result.invalid), fault=bool(result.fault),
+                     nothing=not result.judged)
     document = _document(facts, verdicts, code, str(folder.path))
     folder.write("verdicts.json", document)
     (folder.path / "report.html").write_text(
@@ -319,7 +320,8 @@ def _closing(result: CatalogueResult, code: int, path: Path, accepted: int) -> N
     if accepted:
         holds = f"{accepted} accepted findings, nothing new"
     words = {0: holds, 1: "findings", 3: f"INVALID: {result.invalid}",
-             4: f"harness fault: {result.fault}", 5: "undecided: an expected invariant is UNKNOWN"}
+             4: f"harness fault: {result.fault}",
+             5: "undecided: an expected invariant is UNKNOWN" if result.judged else holds}
     lag = max((j.history.header.get("lag_p99_ms", 0) for j in result.judged), default=0)
     quiet = "quiet" if lag < QUIET_LAG_MS else "not quiet"
     print(f"\nlag p99 {lag:g} ms ({quiet}); false alarms by chance in less "

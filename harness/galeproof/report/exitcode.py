@@ -11,10 +11,11 @@ __all__ = ["exit_code"]
 
 
 def exit_code(verdicts: Sequence[Verdict], *, fail_on: str, expected: Collection[str],
-              invalid: bool, fault: bool) -> int:
+              invalid: bool, fault: bool, nothing: bool = False) -> int:
     """Return the code; of several, 4, 3, 1, 5 in that order.
 
-    An expected invariant that ends UNKNOWN is undecided, unless its owner declared nothing.
+    An expected invariant that ends UNKNOWN is undecided, unless its owner declared nothing; so is a run in
+    which nothing was run at all.
     """
     if fault or any(v.reason == "harness_fault" for v in verdicts):
         return 4
@@ -26,4 +27,4 @@ def exit_code(verdicts: Sequence[Verdict], *, fail_on: str, expected: Collection
     if any(v.outcome is Outcome.UNKNOWN and v.code in expected and v.reason != "undeclared"
            for v in verdicts):
         return 5
-    return 0
+    return 5 if nothing else 0

@@ -87,7 +87,8 @@ def describe(target: Any) -> SubjectDescription:
         operations = {
             key: _seen(getattr(member, MARK), member)
             for klass in reversed(target.__mro__)
-            for key, member in vars(klass).items() if hasattr(member, MARK)
+            for key, member in vars(klass).items()
+            if hasattr(member, MARK) and callable(getattr(target, key))  # create = None takes it away
         }
         if not operations:
             raise SubjectError(f"subject {name}: no method is marked with @read or @write; a client "

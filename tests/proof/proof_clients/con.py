@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import requests
+from requests.adapters import HTTPAdapter
 
 from proof_clients.aio import AsyncSound
 from proof_clients.libraries import SoundOnRequests
@@ -187,7 +188,12 @@ class AnswersOutOfTurn(CancelledOnAiohttp):
             raise
 
 
-class TimesOutOnHttpx(Sound):
-    """Trap: threads that time out in httpx's pool of a hundred."""
+class TimesOutOnRequests(SoundOnRequests):
+    """Trap: threads that time out in a pool of sixty, which the others wait for."""
 
     INVARIANTS = ("CON002",)
+
+    def make_http(self):
+        session = super().make_http()
+        session.mount("http://", HTTPAdapter(pool_maxsize=60, pool_block=True))
+        return session

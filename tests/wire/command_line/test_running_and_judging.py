@@ -183,7 +183,7 @@ def test_a_toxic_of_ours_is_not_run_over_the_real_engine(gale):
         gale("run", "stalled.yaml", "--engine", "toxiproxy", "--json").stdout)["not_run"]
     said = gale("run", "stalled.yaml", "--engine", "toxiproxy").stdout
     assert f"not run  stalled: {reason}" in said
-    assert "galeproof: nothing was run (exit 0)" in said
+    assert "galeproof: nothing was run (exit 5)" in said
 
 
 def test_an_operation_is_shown_once_for_all_that_it_shows(gale):

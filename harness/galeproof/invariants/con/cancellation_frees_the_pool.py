@@ -55,7 +55,9 @@ def check(case: Case) -> Verdict:
     findings = [f for f in (*_unusable(case, later), *_swapped(after), *_left_open(case, given_up)) if f]
     if findings:
         return _TELL.failed(case, findings, observed=len(findings), limit=0)
-    waiting = len(given_up)
+    # who waited for a place in vain never sent anything, and waited all the same
+    waiting = len(given_up) + sum(o.outcome == "failed" and not o.requests and o.start.lo_ns < over_ns
+                                  and not _refused(case, o) for o in case.sound())
     if not size or waiting < _TIMES * size or len(later) < size:
         limit = f"{size} in flight at most" if size < waiting else f"no limit up to {waiting} was seen"
         return _TELL.unknown(case, "not_exercised", f"{waiting} given up, {limit}, {len(later)} calls after")

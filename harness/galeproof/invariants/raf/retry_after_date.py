@@ -168,12 +168,16 @@ def _latency_s(case: Case, past: list[_Soon]) -> float:
                               for s in past] or [0.0])
 
 
+def _immediate_s(latency_s: float) -> float:
+    return min(max(_IMMEDIATE_S[0], 1.5 * latency_s), _IMMEDIATE_S[1])
+
+
 def _hot(past: list[_Soon], latency_s: float) -> list[Finding]:
     """Operations that were sent again at once, twice and more, after dates in the past.
 
     A jittered delay may be short by chance, so that half of all delays must be.
     """
-    immediate_s = min(max(_IMMEDIATE_S[0], 1.5 * latency_s), _IMMEDIATE_S[1])
+    immediate_s = _immediate_s(latency_s)
     gaps = [gap for soon in past for gap in soon.gaps]
     if 2 * sum(gap < immediate_s for gap in gaps) < len(gaps):
         return []
@@ -184,12 +188,13 @@ def _hot(past: list[_Soon], latency_s: float) -> list[Finding]:
 
 
 def _blurred(past: list[_Soon], latency_s: float) -> bool:
-    """Whether half of the gaps of repeated retries may be nothing but the machine's own slowness."""
-    immediate_s = max(_IMMEDIATE_S[0], 1.5 * latency_s)
-    gaps = [pair for soon in past if len(soon.gaps) >= 2
-            for pair in zip(soon.gaps, soon.late, strict=True)]
-    slow = sum(gap < immediate_s or 0 < gap - immediate_s < late for gap, late in gaps)
-    return bool(gaps) and 2 * slow >= len(gaps)
+    """Whether it would be a hot loop, were it not for what the machine itself may have added to the gaps."""
+    at_once_s = _immediate_s(latency_s)
+    slow_s = max(at_once_s, 1.5 * latency_s)
+    told = [[gap < slow_s or gap - at_once_s < late for gap, late in zip(s.gaps, s.late, strict=True)]
+            for s in past]
+    loops = any(sum(soon) >= 2 for soon in told)
+    return loops and 2 * sum(map(sum, told)) >= sum(map(len, told))
 
 
 RAF002 = Invariant("RAF002", "retry-after-date", "RAF", "major", check)
