@@ -17,7 +17,7 @@ from galeproof.kernel.wire import (
     parse_head,
     request_body,
 )
-from galeproof.tap.closing import arm_reset, deserted, unsent
+from galeproof.tap.closing import arm_reset, unread, unsent
 from galeproof.tap.exchange import Ending, Exchange
 
 if TYPE_CHECKING:
@@ -317,10 +317,10 @@ class ClientConnection(asyncio.Protocol):
                 self._note_lane(exchange, "kept", True)
                 exchange.upstream.let_go()
             if ending.close == "end":  # an orderly end: Connection: close was said
-                self._note_end(exchange)
+                self._note("answer_end", exchange, total=exchange.sent, **unread(self.sock))
             self.make_close(exchange, "rst" if ending.close == "rst" else "fin", ending.close)
             return
-        self._note_end(exchange)
+        self._note("answer_end", exchange, total=exchange.sent, **unread(self.sock))
         if self._eof:
             exchange.over = True
             self.make_close(exchange, "fin", None)
@@ -329,10 +329,6 @@ class ClientConnection(asyncio.Protocol):
         self._next(exchange)
         if (exchange.step.get("cut") or {}).get("at") == "answer":
             self.make_close(None, "fin", None)  # it rests: no exchange is broken by it
-
-    def _note_end(self, exchange: Exchange) -> None:
-        unread = {"unread": True} if deserted(self.sock) else {}
-        self._note("answer_end", exchange, total=exchange.sent, **unread)
 
     def _next(self, exchange: Exchange) -> None:
         """Make room for the next request once request and answer are both whole."""

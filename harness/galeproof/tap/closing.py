@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 
-__all__ = ["arm_reset", "deserted", "unsent"]
+__all__ = ["arm_reset", "unread", "unsent"]
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _SIOCOUTQ = 0x5411
@@ -33,12 +33,14 @@ def arm_reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
 
 
-def deserted(sock: socket.socket) -> bool:
-    """Tell whether nobody was there any more to read what was written last: the peer's kernel has answered it
-    with a reset, as it does where the socket is closed. A peer that closed its own side only still reads."""
+def unread(sock: socket.socket) -> dict[str, bool]:
+    """Return ``{"unread": True}`` where nobody was there any more to read what was written last: the peer's
+    kernel has answered it with a reset, as it does where the socket is closed. A peer that closed its own
+    side only still reads."""
     if sys.platform != "linux":
-        return False
+        return {}
     try:
-        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+        gone = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
     except OSError:
-        return True
+        gone = True
+    return {"unread": True} if gone else {}
