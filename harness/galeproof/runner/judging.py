@@ -20,7 +20,7 @@ _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
 # what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
 # retry, an attempt that the deadline cuts short
 _OPTIONAL = frozenset({"RAF005"})  # a field that most clients know nothing of
-_HIDDEN = frozenset({"noise", "capture_missing"})
+_HIDDEN = frozenset({"noise", "capture_missing", "attribution"})
 _BY_POLICY = frozenset({"OBS003", "JIT002", "JIT003", "JIT005", "RTY005", "TMO007"})
 
 
@@ -136,9 +136,9 @@ def judge_runs(runs: Sequence[Judged], codes: Collection[str] | None = None) -> 
 
 
 def _scheduled(verdicts: list[Verdict], wanted_by: Mapping[str, frozenset[str]]) -> list[Verdict]:
-    """Leave out noise, and what could not be captured, of a scenario that was not made for this invariant:
-    a storm of many operations at once, or one that a client does not survive, hides what another one
-    shows, and takes nothing from it."""
+    """Leave out noise, and what could not be captured or attributed, of a scenario that was not made for
+    this invariant: a storm of many operations at once, or one that a client does not survive, hides what
+    another one shows, and takes nothing from it."""
     kept = [v for v in verdicts if v.reason not in _HIDDEN
             or any(v.code in wanted_by.get(name, ()) for name in v.scenarios)]
     decided = any(v.outcome is not Outcome.UNKNOWN for v in kept)

@@ -87,9 +87,10 @@ class NewEachCall(WithRequests):
 
 
 class WideOverItsPool(WithHttpx):
-    """Sound: keeps five connections and opens as many as are asked for."""
+    """Sound: keeps five connections and opens as many as are asked for: no pool can run dry (CON002 shows it
+    only where the machine is too slow for two hundred at once)."""
 
-    PROFILE, EXPECT, INVARIANTS = promise(max_attempts=2, read_timeout_s=1.0), NOTHING, ("CON001", "CON002")
+    PROFILE, EXPECT, INVARIANTS = promise(max_attempts=2, read_timeout_s=1.0), NOTHING, ("CON001",)
     MAY = {}
     ATTEMPTS, TIMEOUT = 2, 1.0
 
