@@ -146,7 +146,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("Revocation: never sent again", f"{_KEY}::test_a_revoked_secret_is_never_sent_again",
             "secret.py", "        self._revoked = True\n", "        pass\n"),
     Feature("Revocation: not retried", f"{_AUTH}::test_a_revoked_grant_is_not_asked_for_again",
-            "aio/oauth.py", "            self._dead = (used.generation, refusal)\n", ""),
+            "aio/oauth.py", "            self._dead[about] = (used.generation, refusal)\n", ""),
     Feature("Revocation: the authority is told", f"{_AUTH}::test_revoking_tells_the_authority",
             "aio/oauth.py", "if token is not None and self._oauth.revoke_url is not None:", "if False:"),
     Feature("Least-privilege scopes", f"{_AUTH}::test_each_operation_asks_for_its_own_scope",

@@ -17,7 +17,7 @@ from galeproof.client.settings import ClientSettings
 
 __all__ = ["build_operation", "timeouts_of"]
 
-_INFINITY = float("inf")
+_LONGEST_S = 1_000_000_000
 
 
 def build_operation(
@@ -42,8 +42,8 @@ def build_operation(
         InvalidArgument: names the argument that is wrong.
     """
     budget_s = settings.deadline_s if deadline_s is None else deadline_s
-    if not 0 < budget_s < _INFINITY:
-        raise InvalidArgument("deadline_s: must be a finite number above 0")
+    if not isinstance(budget_s, (int, float)) or not 0 < budget_s <= _LONGEST_S:
+        raise InvalidArgument("deadline_s: must be a number above 0, at most 1000000000")
     key = make_id() if idempotency_key is None and method == "POST" else idempotency_key
     if correlation_id is None:
         correlation_id = make_id()
@@ -97,12 +97,20 @@ def _filled(route: str, path: Mapping[str, str]) -> str:
     if not path:
         return route
     for name, value in path.items():
-        if value in ("", ".", ".."):
+        if not isinstance(value, str) or value in ("", ".", ".."):
             raise InvalidArgument(f"{name}: must be a non-empty id, and not a dot segment")
-    return route.format_map({name: quote(value, safe="") for name, value in path.items()})
+    return route.format_map({name: _quoted(name, value) for name, value in path.items()})
 
 
 def _query(query: Mapping[str, str]) -> str:
     if not query:
         return ""
-    return "?" + "&".join(f"{quote(name, safe='')}={quote(v, safe='')}" for name, v in query.items())
+    return "?" + "&".join(f"{quote(name, safe='')}={_quoted(name, v)}" for name, v in query.items())
+
+
+def _quoted(name: str, value: str) -> str:
+    try:
+        return quote(value, safe="")
+    except (TypeError, UnicodeError):
+        pass
+    raise InvalidArgument(f"{name}: must be text that UTF-8 can hold")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -23,11 +24,16 @@ __all__ = [
     "BlockingFlight",
     "BlockingPace",
     "BlockingSlots",
+    "FlightEnded",
     "async_in_thread",
     "blocking_in_thread",
 ]
 
 T = TypeVar("T")
+
+
+class FlightEnded(Exception):
+    """Internal: the flight that a caller waits for was ended; the caller itself was not."""
 
 
 class AsyncFlight(Generic[T]):
@@ -41,11 +47,20 @@ class AsyncFlight(Generic[T]):
 
         The flight is a task of its own: a caller that is cancelled does not take it down for the
         others.
+
+        Raises:
+            FlightEnded: it was ended by `cancel`.
         """
         task = self._task
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             task = self._task = asyncio.create_task(_call(start))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if not task.cancelled() or (caller is not None and caller.cancelling()):
+                raise
+        raise FlightEnded
 
     async def cancel(self) -> None:
         """End a flight that is under way."""
@@ -69,25 +84,35 @@ class BlockingFlight(Generic[T]):
     def join(self, start: Callable[[], T]) -> T:
         """Return the result of the flight under way, or of `start()`.
 
+        A flight that ended since the limit of its own thread passed, or since it broke, says
+        nothing to the others: one of them flies next.
+
         Raises:
             TimeoutError: the limit of this thread passed while another thread was flying.
         """
-        with self._lock:
-            waited = self._future
-            future = self._future = waited if waited is not None else concurrent.futures.Future()
-        if waited is not None:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        while True:
+            with self._lock:
+                waited = self._future
+                if waited is None:
+                    self._future = future
+                    break
             left_s = left_of_limit_s()
-            return waited.result(None if left_s is None else max(0.0, left_s))
+            with contextlib.suppress(FlightEnded):
+                return waited.result(None if left_s is None else max(0.0, left_s))
+        whole = False
         try:
             result = start()
-        except BaseException as error:
-            future.set_exception(error)
-            raise
-        else:
-            future.set_result(result)
-            return result
+            left_s = left_of_limit_s()
+            whole = left_s is None or left_s > 0
         finally:
+            # first out of the way, so that who is told to fly does not meet it again
             self._future = None
+            if not whole:
+                future.set_exception(FlightEnded())
+        if whole:
+            future.set_result(result)
+        return result
 
     def cancel(self) -> None:
         """Do nothing: no thread can be cancelled, and the flight ends at its own deadline."""

@@ -42,6 +42,8 @@ _NEVER_SENT = frozenset({"connect", "tls", "pool", "connect_timeout"})
 _RETRY_NEVER_SENT = frozenset({"connect", "pool", "connect_timeout"})
 _RETRY_AMBIGUOUS = frozenset({"timeout", "reset", "truncated"})
 _NO_EFFECT_5XX = frozenset({501, 505})
+# "See elsewhere" is what many say when they have done it; 307 and 308 say that they have not.
+_AFTER_EFFECT = frozenset({301, 302, 303})
 _ALL = Features()
 
 
@@ -91,5 +93,9 @@ def may_have_effect(failure: FailureKind | int, *, method: str) -> bool:
     if method in SAFE_METHODS or failure in _NEVER_SENT:
         return False
     if isinstance(failure, int):
-        return 200 <= failure < 300 or (failure >= 500 and failure not in _NO_EFFECT_5XX)
+        return (
+            200 <= failure < 300
+            or failure in _AFTER_EFFECT
+            or (failure >= 500 and failure not in _NO_EFFECT_5XX)
+        )
     return True

@@ -22,7 +22,8 @@ def checked_id(name: str, value: str) -> str:
     Raises:
         InvalidArgument: it is empty, too long, or not visible ASCII.
     """
-    if not 1 <= len(value) <= _LONGEST or not (value.isascii() and value.isprintable()) or " " in value:
+    sound = isinstance(value, str) and 1 <= len(value) <= _LONGEST
+    if not sound or not (value.isascii() and value.isprintable()) or " " in value:
         raise InvalidArgument(f"{name}: must be 1 to {_LONGEST} visible ASCII characters")
     return value
 

@@ -77,7 +77,7 @@ def error_of(
     title: str | None = None
     retry_after_s = attempt.retry_after_s
     if isinstance(outcome, Answer):
-        problem = read_problem(outcome.body)
+        problem = read_problem(outcome.body, redactor.text)
         kind = _STATUSES.get(outcome.status, _class_of(outcome.status))
         redirected = 300 <= outcome.status < 400
         code = problem.code or ("redirect_refused" if redirected else f"http_{outcome.status}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from galeproof.client.retry_after import parse_http_date
@@ -62,11 +62,15 @@ class Notices:
     """Reports each notice once, and again when it changes.
 
     Args:
-        report: called with every new notice, beside the log; or None.
+        report: called with every new notice, beside the log; or None. What it raises is logged
+            by its kind: no operation fails for it.
+        redact: applied to what the provider wrote.
     """
 
-    def __init__(self, report: Callable[[Notice], None] | None = None) -> None:
-        self._report = report
+    def __init__(
+        self, report: Callable[[Notice], None] | None = None, redact: Callable[[str], str] = str
+    ) -> None:
+        self._report, self._redact = report, redact
         self._seen: dict[str, Notice] = {}
 
     @property
@@ -77,15 +81,23 @@ class Notices:
     def read(self, route: str, headers: Mapping[str, str], *, wall_s: float) -> None:
         """Look at one answer."""
         notice = read_notice(route, headers, wall_s=wall_s)
-        if notice is None or self._seen.get(route) == notice:
+        if notice is None:
+            return
+        if notice.link is not None:
+            notice = replace(notice, link=self._redact(notice.link))
+        if self._seen.get(route) == notice:
             return
         self._seen[route] = notice
         _LOG.warning(
             "deprecated route=%s deprecated_at=%s sunset_at=%s link=%s",
             notice.route, _shown(notice.deprecated_at), _shown(notice.sunset_at), notice.link or "-",
         )  # fmt: skip
-        if self._report is not None:
+        if self._report is None:
+            return
+        try:
             self._report(notice)
+        except Exception as error:
+            _LOG.error("on_notice raised %s", type(error).__name__)
 
 
 def _instant(value: str | None, wall_s: float) -> datetime | None:

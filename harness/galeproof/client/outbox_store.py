@@ -67,15 +67,19 @@ class OutboxStore:
 
     Args:
         path: the file; it is made when it is missing.
+
+    Raises:
+        InvalidArgument: the file cannot be used.
     """
 
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # An entry that was taken must survive the machine, not only the process.
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        opened = None
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            opened = _opened(path)
+        if opened is None:
+            raise InvalidArgument("path: cannot be used as an SQLite file")
+        self._db = opened
 
     def put(self, kind: str, payload: Mapping[str, Any], key: str, due_s: float) -> int:
         """Store a call; a key that is there already stores nothing and returns that entry's id.
@@ -86,7 +90,7 @@ class OutboxStore:
         problem = None
         try:
             text = json.dumps(dict(payload), allow_nan=False, sort_keys=True)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             problem = "payload: cannot be written as JSON"
         if problem is not None:
             raise InvalidArgument(problem)
@@ -196,3 +200,16 @@ class OutboxStore:
 def _entry(row: tuple[Any, ...]) -> Entry:
     number, kind, payload, key, state, tries, due_s, last_error, unknown = row
     return Entry(number, kind, json.loads(payload), key, state, tries, due_s, last_error, bool(unknown))
+
+
+def _opened(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        # An entry that was taken must survive the machine, not only the process.
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -66,7 +66,7 @@ def read_json(body: bytes, content_type: str | None) -> Any:
     raise Malformed(reason)
 
 
-def read_problem(body: bytes) -> Problem:
+def read_problem(body: bytes, redact: Callable[[str], str] = str) -> Problem:
     """Find code and title in an error document, never failing.
 
     It knows RFC 9457, RFC 6749 (`error`, `error_description`), JSON:API (`errors`, a list), Google
@@ -75,6 +75,7 @@ def read_problem(body: bytes) -> Problem:
 
     Args:
         body: the whole body, of any content.
+        redact: applied to each text before it is cut, for half a secret would pass after it.
 
     Returns:
         What was found.
@@ -85,9 +86,9 @@ def read_problem(body: bytes) -> Problem:
         return Problem()
     places = list(_places(document))
     # a word says more than a number; `type` is often an address, `status` often the HTTP status
-    code = _first(places, _CODES, str) or _word(places) or _first(places, _NUMBERS, int)
-    code = code or _first(places, ("type",), str)
-    return Problem(code, _first(places, _TITLES, str), _seconds(places))
+    code = _text(places, _CODES, redact) or _word(places) or _number(places)
+    code = code or _text(places, ("type",), redact)
+    return Problem(code, _text(places, _TITLES, redact), _seconds(places))
 
 
 def _places(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -108,14 +109,22 @@ def _places(document: Any) -> Iterator[Mapping[str, Any]]:
     yield document
 
 
-def _first(places: list[Mapping[str, Any]], names: tuple[str, ...], kind: type) -> str | None:
+def _text(
+    places: list[Mapping[str, Any]], names: tuple[str, ...], redact: Callable[[str], str]
+) -> str | None:
     for place in places:
         for name in names:
             value = place.get(name)
-            if kind is str and isinstance(value, str) and value and value != "about:blank":
-                return "".join(c if c.isprintable() else " " for c in value[:_LONGEST_TEXT])
-            number = isinstance(value, int) and not isinstance(value, bool)
-            if kind is int and number and abs(value or 0) < 10**9:
+            if isinstance(value, str) and value and value != "about:blank":
+                return "".join(c if c.isprintable() else " " for c in redact(value)[:_LONGEST_TEXT])
+    return None
+
+
+def _number(places: list[Mapping[str, Any]]) -> str | None:
+    for place in places:
+        for name in _NUMBERS:
+            value = place.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
                 return str(value)
     return None
 

@@ -39,6 +39,7 @@ _HEADER_PAIR = re.compile(
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""",
     re.IGNORECASE,
 )
+_PERCENT = re.compile("%[0-9A-F]{2}")
 
 
 class _Known:
@@ -50,7 +51,12 @@ class _Known:
         self.secret = secret
         plain = secret.get_secret_value()
         encoded = base64.b64encode(plain.encode()).decode()
-        self.forms = tuple(dict.fromkeys((plain, quote(plain, safe=""), quote(plain), encoded)))
+        forms = [plain, quote(plain, safe=""), quote(plain), encoded]
+        forms += [_PERCENT.sub(lambda found: found[0].lower(), form) for form in forms[1:3]]
+        # as repr and JSON show it: the library's debug lines are full of both
+        escaped = plain.replace("\\", r"\\")
+        forms += [escaped, escaped.replace("'", r"\'"), escaped.replace('"', r"\"")]
+        self.forms = tuple(dict.fromkeys(forms))
 
     def __repr__(self) -> str:
         return MASK

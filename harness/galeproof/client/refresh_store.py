@@ -25,7 +25,7 @@ class RefreshStore:
         redactor: learns every token.
 
     Raises:
-        SettingsError: the file is there and cannot be read.
+        SettingsError: the file cannot be read, or is not there and there is no first token.
     """
 
     def __init__(self, value: SecretStr | None, file: str | None, redactor: Redactor) -> None:
@@ -34,6 +34,8 @@ class RefreshStore:
         self._held = value
         if self._path is not None and self._path.exists():
             self._held = self._read()
+        elif self._path is not None and value is None:
+            raise SettingsError("oauth.refresh_token_file: the file is not there")
         if self._held is not None:
             redactor.learn(self._held)
 

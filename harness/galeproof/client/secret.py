@@ -66,7 +66,7 @@ class StaticSecret:
         audit: AuditLog,
         redactor: Redactor,
     ) -> None:
-        kind = "_file" if file else "_env" if env else "_callback" if callback else ""
+        kind = "_file" if file is not None else "_env" if env is not None else "_callback" if callback else ""
         self.name = name + kind
         self._value, self._env, self._callback = value, env, callback
         self._file = None if file is None else Path(file)
@@ -139,8 +139,9 @@ class StaticSecret:
             return None
         try:
             stat = self._file.stat()
-        except OSError as error:
-            raise _Unreadable(f"the file cannot be read ({error.strerror})") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "no path"
+            raise _Unreadable(f"the file cannot be read ({why})") from None
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     def _read(self) -> SecretStr:
@@ -163,7 +164,10 @@ class StaticSecret:
     def _called(self) -> str:
         assert self._callback is not None
         try:
-            return self._callback().get_secret_value()
+            text = self._callback().get_secret_value()
+            if not isinstance(text, str):
+                raise TypeError
+            return text
         except Exception as error:
             # its text may hold the value
             raise _Unreadable(f"the callback raised {type(error).__name__}") from None

@@ -19,7 +19,8 @@ __all__ = [
     "ThrottleSettings",
 ]
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# what every clock, socket and lock of the platform can wait for
+Seconds = Annotated[float, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
 _MODEL = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -96,7 +97,7 @@ class RateSettings(BaseModel):
     """
 
     model_config = _MODEL
-    per_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    per_s: float | None = Field(default=None, ge=0.000_001, allow_inf_nan=False)
     burst: int = Field(default=1, ge=1)
     wait_s: Seconds = 1.0
     believed_s: Seconds = 60.0
@@ -140,10 +141,17 @@ class OAuthSettings(BaseModel):
         # a client secret goes there: never in the clear, whatever else is allowed
         return None if value is None else check_url(value, allow_plain_http=False)
 
+    @field_validator("client_secret", "refresh_token")
+    @classmethod
+    def _there(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _fits(value.get_secret_value()):
+            raise ValueError("must be one or more visible ASCII characters")
+        return value
+
     @field_validator("scopes")
     @classmethod
     def _one_word_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not scope or not VISIBLE.issuperset(scope) for scope in value):
+        if any(not _fits(scope) for scope in value):
             raise ValueError("each must be one word of visible ASCII")
         return value
 
@@ -153,3 +161,7 @@ class OAuthSettings(BaseModel):
         if all(value is None for value in given):
             raise ValueError("client_secret: missing; or give client_secret_file or client_secret_env")
         return self
+
+
+def _fits(text: str) -> bool:
+    return bool(text) and VISIBLE.issuperset(text)

@@ -35,7 +35,8 @@ _PREFIX = "GALEPROOF_CLIENT_"
 _DEPENDENCY = re.compile("[a-z][a-z0-9_]*")
 _RESERVED = frozenset(
     {"authorization", "host", "content-length", "content-type", "transfer-encoding", "accept",
-     "accept-encoding", "user-agent", "traceparent"}
+     "accept-encoding", "user-agent", "traceparent", "connection", "keep-alive", "proxy-connection",
+     "proxy-authorization", "te", "trailer", "upgrade", "expect", "cookie"}
 )  # fmt: skip
 _HEADERS = ("idempotency_header", "correlation_header", "deadline_header")
 _SECRETS = ("api_key", "api_key_file", "api_key_env", "api_key_callback")
@@ -92,13 +93,13 @@ class ClientSettings(BaseSettings):
     idempotency_header: HeaderName = "Idempotency-Key"
     correlation_header: HeaderName = "X-Request-Id"
     deadline_header: HeaderName | None = "X-Deadline-Ms"
-    user_agent: str = Field(default="galeproof-client", pattern=r"^[\x20-\x7e]+$")
+    user_agent: str = Field(default="galeproof-client", pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
     max_connections: int = Field(default=100, ge=1)
     max_response_bytes: int = Field(default=4_194_304, ge=1)
     max_redirects: int = Field(default=3, ge=0, le=20)
     max_pages: int = Field(default=1000, ge=1)
     trust_env: bool = True
-    ca_file: str | None = None
+    ca_file: str | None = Field(default=None, min_length=1)
 
     def __init__(self, **values: Any) -> None:
         problem: str | None = None
@@ -125,7 +126,7 @@ class ClientSettings(BaseSettings):
         Raises:
             SettingsError: the name or a setting is wrong.
         """
-        if not _DEPENDENCY.fullmatch(dependency):
+        if not isinstance(dependency, str) or not _DEPENDENCY.fullmatch(dependency):
             raise errors.SettingsError("dependency: must be lower-case letters, digits and _")
         source = EnvSettingsSource(cls, env_prefix=f"{_PREFIX}{dependency.upper()}_")
         problem = None
@@ -141,7 +142,9 @@ class ClientSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_profile(cls, values: Any) -> Any:
-        chosen = PROFILES.get(values.get("profile", "standard"), {})
+        name = values.get("profile", "standard")
+        # another type is refused by name, after this
+        chosen = PROFILES.get(name, {}) if name.__hash__ else {}
         return {**chosen, **values}
 
     @field_validator("api_key")

@@ -125,7 +125,7 @@ def token_refusal(outcome: Answer | Failure, redactor: Redactor) -> Refusal:
         return Refusal(
             "token_malformed", "the token endpoint's answer is not a token", CredentialUnavailable
         )
-    problem = read_problem(outcome.body)
+    problem = read_problem(outcome.body, redactor.text)
     code = redactor.text(problem.code or f"http_{outcome.status}")
     kind = RateLimited if outcome.status == 429 else Unavailable
     passing = outcome.status in (408, 429) or outcome.status >= 500

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
+
+import httpx
 
 __all__ = ["VISIBLE", "check_url", "is_loopback", "origin_of"]
 
 VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:[.][a-z0-9_-]{1,63})*[.]?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -42,6 +46,15 @@ def check_url(value: str, *, allow_plain_http: bool) -> str:
         raise ValueError("must have no user information, query or fragment")
     if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname):
         raise ValueError("must be https, for it is sent credentials (http only on this machine)")
+    if ":" not in parts.hostname and not _HOST.fullmatch(parts.hostname):
+        raise ValueError("must have a host name of labels of 1 to 63 letters, digits, - and _")
+    try:
+        # `host` decodes an A-label, as every request will
+        readable = bool(httpx.URL(value).host)
+    except (httpx.InvalidURL, UnicodeError):
+        readable = False
+    if not readable:
+        raise ValueError("must have a host name that can be looked up")
     return value.rstrip("/")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from random import Random
 from typing import Any
 
 import httpx
+import pytest
 
 from galeproof.client import (
     BlockingFallbackChain,
@@ -26,6 +29,8 @@ from galeproof.client import (
     PaymentsClient,
     Unavailable,
 )
+from galeproof.client.clock import BlockingSystemClock
+from galeproof.client.concurrency import BlockingFlight
 
 ROOT = Path(__file__).parents[3]
 Good = Callable[[], httpx.Response]
@@ -138,3 +143,32 @@ def test_chain_and_outbox_have_twins(tmp_path: Path) -> None:
         box.put("pay", {}, key="k")
         box.drain()
         assert (marked.source, made, box.waiting()) == ("b", ["k"], [])
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_flight_that_was_cut_short_is_flown_anew(breaks: bool) -> None:
+    """A thread whose deadline ends, or whose flight breaks, does not decide for the others."""
+    flight: BlockingFlight[str] = BlockingFlight()
+    clock, away, flights = BlockingSystemClock(), threading.Event(), iter(("short", "whole"))
+
+    def start() -> str:
+        name = next(flights)
+        if name == "short":
+            away.set()
+            time.sleep(0.2)
+            if breaks:
+                raise RuntimeError("it broke")
+        return name
+
+    def leader() -> None:
+        with clock.limit(0.1 if not breaks else 5), contextlib.suppress(RuntimeError):
+            flight.join(start)
+
+    def follower() -> str:
+        with clock.limit(5):
+            return flight.join(start)
+
+    with ThreadPoolExecutor(4) as threads:
+        threads.submit(leader)
+        assert away.wait(5)
+        assert threads.submit(follower).result() == "whole"

@@ -115,3 +115,16 @@ def test_a_bad_chain_is_refused(sources: list[str], deadline_s: float) -> None:
         FallbackChain([reads([], name, "v") for name in sources], deadline_s=deadline_s)
     with pytest.raises(InvalidArgument):
         FallbackChain([Source("a", reads([], "a", "v").read, share=0.0)], deadline_s=1.0)
+
+
+def test_a_chain_without_time_asks_nobody() -> None:
+    """The time may be over before the first source is asked; that is an error of our tree."""
+    asked: list[str] = []
+
+    async def main() -> None:
+        chain = FallbackChain([reads(asked, "primary", "value")], deadline_s=1e-12)
+        with pytest.raises(DeadlineExceeded):
+            await chain.read()
+
+    asyncio.run(main())
+    assert asked == []

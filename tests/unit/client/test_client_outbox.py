@@ -187,7 +187,10 @@ def test_an_entry_that_kills_the_process_ends_in_the_dead_letter(tmp_path: Path,
     assert (calls.made, dead.last_error, dead.effect_unknown) == ([], "every try was cut off", True)
 
 
-@pytest.mark.parametrize("option", [{"tries": 0}, {"lease_s": 0}, {"base_s": -1}, {"base_s": 9, "cap_s": 1}])
+@pytest.mark.parametrize("option", [
+    {"tries": 0}, {"tries": float("nan")}, {"tries": "8"}, {"lease_s": 0}, {"base_s": -1}, {"base_s": "1"},
+    {"base_s": 9, "cap_s": 1},
+])  # fmt: skip
 def test_bad_numbers_are_refused(tmp_path: Path, bench: Any, option: dict[str, Any]) -> None:
     """A number out of range is named."""
     with pytest.raises(InvalidArgument):
@@ -222,3 +225,68 @@ def test_what_waits_and_what_is_dead_is_observed(tmp_path: Path, bench: Any) -> 
 
     assert asyncio.run(main()) == [
         {"waiting": 1, "dead": 0}, {"waiting": 0, "dead": 1}, {"waiting": 1, "dead": 0}, {}]
+
+
+def test_a_conflict_with_a_try_that_was_cut_off_is_asked_again(tmp_path: Path, bench: Any) -> None:
+    """The process was killed in mid-try: the provider answers 409 until that try is over."""
+    store = OutboxStore(tmp_path / "box.db")
+    store.put("pay", {}, "k", due_s=0.0)
+    store.claim(1.0, lease_s=0.5)
+    store.close()
+    calls = Calls(Rejected("in progress", ErrorFacts(status=409)), None)
+
+    async def main() -> list[Entry]:
+        async with outbox(tmp_path, calls, bench) as box:
+            await box.drain()
+            return await box.dead_letter()
+
+    assert asyncio.run(main()) == []
+    assert [key for _, key in calls.made] == ["k", "k"]
+
+
+def test_a_first_conflict_is_definitive(tmp_path: Path, bench: Any) -> None:
+    """Nothing of ours can be in progress then."""
+    calls = Calls(Rejected("taken", ErrorFacts(status=409)))
+
+    async def main() -> list[Entry]:
+        async with outbox(tmp_path, calls, bench) as box:
+            await box.put("pay", {})
+            await box.drain()
+            return await box.dead_letter()
+
+    (dead,) = asyncio.run(main())
+    assert (dead.tries, dead.effect_unknown) == (1, False)
+
+
+def test_no_retry_after_parks_an_entry_for_ever(tmp_path: Path, bench: Any) -> None:
+    """A day is waited at most, whatever the provider asks for."""
+    calls = Calls(Unavailable("503", ErrorFacts(status=503, retry_after_s=99_999_999_999.0)))
+
+    async def main() -> float:
+        async with outbox(tmp_path, calls, bench) as box:
+            await box.put("pay", {})
+            await box.run_due()
+            (waiting,) = await box.waiting()
+            return waiting.due_s - bench.clock.wall()
+
+    assert 86_400 <= asyncio.run(main()) <= 86_401
+
+
+@pytest.mark.parametrize("key", ["", "two words", 7])
+def test_a_key_that_no_header_takes_is_not_stored(tmp_path: Path, bench: Any, key: Any) -> None:
+    """It would only be found out in the dead letter."""
+
+    async def main() -> None:
+        async with outbox(tmp_path, Calls(None), bench) as box:
+            with pytest.raises(InvalidArgument, match="^key: "):
+                await box.put("pay", {}, key=key)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["nowhere/box.db", ".", "text"])
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
+    """One error of our tree, when the outbox is made."""
+    (tmp_path / "text").write_text("no database " * 100)
+    with pytest.raises(InvalidArgument, match="^path: "):
+        Outbox(tmp_path / name, {})

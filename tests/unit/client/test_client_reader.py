@@ -235,3 +235,26 @@ def test_the_summary_is_for_people_and_free_of_secrets(bench: Any, canary: str) 
     assert "| Deadline | 6 s for the whole operation, passed on as `X-Deadline-Ms` |" in summary
     assert "| Circuit breaker | switched off |" in summary
     assert canary not in summary
+
+
+def test_a_report_of_a_notice_that_breaks_costs_no_operation(bench: Any, payment: Any) -> None:
+    """What `on_notice` raises is logged; the payment that was made is returned."""
+
+    def broken(notice: Any) -> None:
+        raise RuntimeError("the pager is down")
+
+    bench.options = {"on_notice": broken}
+    answer = payment()
+    answer.headers["Deprecation"] = "@1"
+    made = bench.run(lambda client: client.create_payment(5, "EUR", "r"), answer)
+    assert made.id == "p1"
+
+
+@pytest.mark.parametrize(("status", "unknown"), [(302, True), (303, True), (307, False), (308, False)])
+def test_a_payment_that_is_answered_elsewhere_may_have_been_made(
+    bench: Any, status: int, unknown: bool
+) -> None:
+    """303 and its kin follow an effect; 307 and 308 say that there was none."""
+    answer = httpx.Response(status, headers={"Location": "https://other.example/"})
+    error = bench.run(lambda client: client.create_payment(5, "EUR", "r"), answer)
+    assert (error.status, error.effect_unknown) == (status, unknown)

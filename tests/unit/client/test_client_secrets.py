@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import pickle
 import traceback
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 import galeproof.client
 from galeproof.client import (
@@ -23,6 +26,7 @@ from galeproof.client import (
     SystemClock,
     errors,
 )
+from galeproof.client.redaction import Redactor
 
 
 async def get(client: PaymentsClient) -> Any:
@@ -210,3 +214,37 @@ def test_the_system_clock_ends_a_stuck_body() -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("shown", [repr, json.dumps, lambda text: repr([text.encode(), b'"'])])
+def test_a_secret_with_quotes_and_backslashes_is_redacted_in_every_form(shown: Any) -> None:
+    """repr and JSON write such a secret otherwise than it is; httpcore logs headers as repr."""
+    secret = "sk'can\\ary\"0123+/%9"
+    text = Redactor([SecretStr(secret)]).text(shown(f"X-Echo {secret}"))
+    assert "can" not in text
+    assert "0123" not in text
+
+
+@pytest.mark.parametrize("filled", range(180, 200, 3))
+@pytest.mark.parametrize("field", ["code", "title"])
+def test_a_text_that_is_cut_shows_no_half_of_a_secret(
+    bench: Any, canary: str, filled: int, field: str
+) -> None:
+    """What the provider writes is redacted before it is cut to its greatest length."""
+    error = bench.run(get, httpx.Response(400, json={field: "x" * filled + canary}))
+    assert canary[:4] not in f"{error} {error.facts!r}"
+
+
+def test_a_notice_shows_no_secret(bench: Any, canary: str, payment: Any) -> None:
+    """A provider that echoes the key into a Link leaves it in no notice."""
+    link = f'<https://docs.example/?k={quote(canary)}>; rel="deprecation"'
+    answer = payment()
+    answer.headers.update({"Deprecation": "@1", "Link": link})
+
+    async def call(client: PaymentsClient) -> str:
+        await client.get_payment("p1")
+        return repr(client.notices)
+
+    shown = bench.run(call, answer)
+    assert "https://docs.example/" in shown
+    assert quote(canary) not in shown

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from galeproof.client import ClientSettings, Features, PaymentsClient, SettingsError
+from galeproof.client import ClientSettings, Features, InvalidArgument, PaymentsClient, SettingsError
 from galeproof.client.eligibility import may_retry
 from galeproof.model.profile import parse_profile
 
@@ -51,6 +51,19 @@ def refusal(**values: Any) -> str:
         ("api_key", {"api_key": None}),
         ("api_key_env", {"api_key_env": "X"}),
         ("oauth", {"oauth": OAUTH}),
+        ("profile", {"profile": ["fast"]}),
+        ("read_timeout_s", {"read_timeout_s": 1e300}),
+        ("bulkhead.wait_s", {"bulkhead": {"wait_s": 1e300}}),
+        ("rate.per_s", {"rate": {"per_s": 1e-320}}),
+        ("user_agent", {"user_agent": "us "}),
+        ("correlation_header", {"correlation_header": "Connection"}),
+        ("deadline_header", {"deadline_header": "Cookie"}),
+        ("idempotency_header", {"idempotency_header": "Expect"}),
+        ("base_url", {"base_url": "https://pay..example"}),
+        ("base_url", {"base_url": f"https://{'a' * 64}.example"}),
+        ("base_url", {"base_url": "https://xn--zzzzzzzzzzz99"}),
+        ("base_url", {"base_url": "https://pay%6d.example"}),
+        ("ca_file", {"ca_file": ""}),
     ],
 )
 def test_a_bad_setting_is_one_error_that_names_it(setting: str, changed: dict[str, Any]) -> None:
@@ -67,6 +80,9 @@ def test_a_bad_setting_is_one_error_that_names_it(setting: str, changed: dict[st
         ("oauth.token_url", {"token_url": "http://auth.example/token"}),
         ("oauth.revoke_url", {"revoke_url": "nowhere"}),
         ("oauth.scopes", {"scopes": ["two words"]}),
+        ("oauth.client_secret", {"client_secret": ""}),
+        ("oauth.client_secret", {"client_secret": "sk-canary\n"}),
+        ("oauth.refresh_token", {"refresh_token": ""}),
     ],
 )
 def test_a_bad_oauth_setting_is_named(setting: str, changed: dict[str, Any]) -> None:
@@ -173,3 +189,60 @@ def test_every_policy_is_a_profile_that_can_be_judged(bench: Any, profile: str) 
     for more in ({}, {"retry_after_max_s": 0}, {"features": {"retry_status": False}}):
         policy = bench.build(profile=profile, **more).policy()
         assert parse_profile(policy).deadline_s == policy["deadline_s"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "changed"),
+    [
+        ("api_key_file", {"api_key_file": ""}),
+        ("api_key_file", {"api_key_file": "a\0b"}),
+        ("api_key_env", {"api_key_env": ""}),
+        ("api_key_callback", {"api_key_callback": lambda: SecretStr(5)}),  # type: ignore[arg-type]
+        ("ca_file", {"api_key": "sk-canary", "ca_file": "a\0b"}),
+        ("oauth.refresh_token_file", {"oauth": {**OAUTH, "refresh_token_file": "/nowhere/at/all"}}),
+    ],
+)
+def test_a_source_that_gives_nothing_is_named(setting: str, changed: dict[str, Any]) -> None:
+    """What settings cannot see is seen when the client is built."""
+    with pytest.raises(SettingsError, match=f"^{setting}: "):
+        PaymentsClient(ClientSettings(base_url="https://pay.example", **changed))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "foo://us:sk-canary@proxy:1"),
+        ("HTTPS_PROXY", "http://us:sk-canary@proxy:port"),
+        ("NO_PROXY", "[::1,http://[zz"),
+        ("SSL_CERT_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Its variables are settings, too; no part of their text is shown."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as caught:
+        PaymentsClient(ClientSettings(**GOOD))
+    assert "sk-canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("named", "call"),
+    [
+        ("amount", lambda client: client.create_payment(1.5, "EUR", "r")),
+        ("amount", lambda client: client.create_payment("5", "EUR", "r")),
+        ("currency", lambda client: client.create_payment(5, None, "r")),
+        ("payment_id", lambda client: client.get_payment(5)),
+        ("payment_id", lambda client: client.get_payment("\ud800")),
+        ("correlation_id", lambda client: client.get_payment("p1", correlation_id=5)),
+        ("idempotency_key", lambda client: client.refund("p1", 5, idempotency_key=7)),
+        ("deadline_s", lambda client: client.get_payment("p1", deadline_s="x")),
+        ("deadline_s", lambda client: client.get_payment("p1", deadline_s=1e300)),
+    ],
+)
+def test_an_argument_of_another_type_is_named(bench: Any, named: str, call: Any) -> None:
+    """Nothing is sent, and the error is of our tree."""
+    error = bench.run(call, httpx.Response(500))
+    assert (type(error), bench.requests) == (InvalidArgument, [])
+    assert str(error).startswith(f"{named}: ")

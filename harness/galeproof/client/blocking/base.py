@@ -79,7 +79,7 @@ class BlockingResilientClient:
         self._rng = rng if rng is not None else system_random()
         self._make_id = make_id
         self._redactor = Redactor()
-        self._notices = Notices(on_notice)
+        self._notices = Notices(on_notice, self._redactor.text)
         if policy is None:
             policy = SharedPolicy(settings.retry_budget, rng=self._rng, coordinate=False)
         self._gate = policy.gate(settings)

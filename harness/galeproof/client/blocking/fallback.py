@@ -92,7 +92,7 @@ class BlockingFallbackChain(Generic[T]):
             raise InvalidArgument("sources: must be one or more, with names of their own")
         if any(not 0 < source.share <= 1 for source in sources):
             raise InvalidArgument("share: must be above 0 and at most 1")
-        if not 0 < deadline_s < float("inf"):
+        if not isinstance(deadline_s, (int, float)) or not 0 < deadline_s < float("inf"):
             raise InvalidArgument("deadline_s: must be a finite number above 0")
         self._sources = tuple(sources)
         self._deadline_s = deadline_s
@@ -122,6 +122,8 @@ class BlockingFallbackChain(Generic[T]):
             if failure is None:
                 return self._marked(source.name, value, failures)
             failures.append((source.name, failure))
+        if not failures:
+            raise DeadlineExceeded("the deadline passed before a source was asked")
         raise failures[-1][1]
 
     def _marked(self, name: str, value: T, failures: list[tuple[str, ClientError]]) -> Marked[T]:

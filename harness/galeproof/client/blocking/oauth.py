@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from pydantic import SecretStr
@@ -14,7 +16,7 @@ from galeproof.client.blocking.credentials import REVOKED
 from galeproof.client.blocking.transport import Wire
 from galeproof.client.building import timeouts_of
 from galeproof.client.clock import BlockingClock
-from galeproof.client.concurrency import BlockingFlight
+from galeproof.client.concurrency import BlockingFlight, FlightEnded
 from galeproof.client.eligibility import may_retry
 from galeproof.client.errors import CredentialUnavailable
 from galeproof.client.exchange import Answer, Failure
@@ -43,6 +45,7 @@ _BEYOND = Refusal(
     "scope_not_granted", "the operation needs a scope that the client may not ask for",
     CredentialUnavailable,
 )  # fmt: skip
+_CLOSED = Refusal("client_closed", "the client was closed meanwhile", CredentialUnavailable)
 
 
 @dataclass(slots=True)
@@ -87,8 +90,9 @@ class OAuthCredential:
         self._flights: dict[str, BlockingFlight[Token | Refusal]] = {}
         self._generation = 0
         self._revoked = False
-        # The refusal of the authority, and the secret that it was given to.
-        self._dead: tuple[int, Refusal] | None = None
+        # The refusals of the authority, and the secret that each was given to; by scope where it
+        # is the scope that is refused, None for the client as a whole.
+        self._dead: dict[str | None, tuple[int, Refusal]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(scopes={self._oauth.scopes!r})"
@@ -105,6 +109,8 @@ class OAuthCredential:
             found: Token | Refusal = held.token
         else:
             found = self._obtain(scope)
+        if self._revoked:
+            return REVOKED
         if isinstance(found, Token):
             self._audit.note(
                 "use", _NAME, found.generation, correlation_id=correlation_id, detail=scope or "-"
@@ -124,17 +130,13 @@ class OAuthCredential:
         if self._clock.monotonic() - held.obtained_at_s < self._oauth.refresh_every_s:
             return False
         held.use_until_s = 0.0
-        return isinstance(self._obtain(scope), Token)
+        return isinstance(self._obtain(scope), Token) and not self._revoked
 
     def revoke(self) -> None:
         """Tell the authority, where it can be told, and never use a token again."""
         self._revoked = True
         held, self._held = list(self._held.values()), {}
-        tokens = [self._refresh.take(), *(one.token.value for one in held)]
-        for token in tokens:
-            if token is not None and self._oauth.revoke_url is not None:
-                secret = self._secret.current().value
-                self._post(self._oauth.revoke_url, revocation_form(token, self._oauth, secret))
+        self._give_back([self._refresh.take(), *(one.token.value for one in held)])
         self._audit.note("revoked", _NAME, self._generation, detail="by the caller")
 
     def close(self) -> None:
@@ -152,17 +154,20 @@ class OAuthCredential:
 
     def _obtain(self, scope: str) -> Token | Refusal:
         """Get a token; who comes while one is on its way waits for that."""
-        dead = self._dead
+        dead = self._dead.get(None) or self._dead.get(scope)
         if dead is not None and dead[0] == self._secret.current().generation:
             if not self._refresh.reread():
                 return dead[1]
-            self._dead = None
+            self._dead.clear()
         flight = self._flights.setdefault(scope, BlockingFlight())
 
         def start() -> Token | Refusal:
             return self._fetch(scope)
 
-        return flight.join(start)
+        try:
+            return flight.join(start)
+        except FlightEnded:
+            return _CLOSED
 
     def _fetch(self, scope: str) -> Token | Refusal:
         """Ask the authority, within a deadline of its own."""
@@ -170,24 +175,28 @@ class OAuthCredential:
         if held is not None and self._clock.monotonic() < held.use_until_s:
             return held.token
         grant = Grant(scope, self._refresh.held)
-        used = self._secret.current()
-        outcome = self._post(
-            self._oauth.token_url, token_form(grant, self._oauth, used.value)
-        )
-        if isinstance(outcome, Answer) and outcome.status == 401 and self._secret.reload():
-            used = self._secret.current()
-            outcome = self._post(
-                self._oauth.token_url, token_form(grant, self._oauth, used.value)
-            )
+        form = partial(token_form, grant, self._oauth)
+        outcome, used = self._post(self._oauth.token_url, form)
+        refused = isinstance(outcome, Answer) and outcome.status == 401
+        if refused and (self._secret.current() != used or self._secret.reload()):
+            outcome, used = self._post(self._oauth.token_url, form)
         answer = None
         if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
             answer = read_token(outcome)
+        if answer is not None and self._revoked:
+            # it was revoked while this was on its way: nobody may use what came
+            for token in (answer.refresh_token, answer.access_token):
+                if token is not None:
+                    self._redactor.learn(token)
+            self._give_back([answer.refresh_token, answer.access_token])
+            return REVOKED
         if answer is not None:
             return self._keep(grant, answer)
         refusal = token_refusal(outcome, self._redactor)
         if isinstance(outcome, Answer) and outcome.status in (400, 401, 403):
             # Definitive for this secret: asking again would be load for nothing.
-            self._dead = (used.generation, refusal)
+            about = scope if refusal.code == "invalid_scope" else None
+            self._dead[about] = (used.generation, refusal)
             self._audit.note("refused", self._secret.name, used.generation, detail=refusal.code)
         return refusal
 
@@ -219,22 +228,45 @@ class OAuthCredential:
         if changed:
             self._audit.note("changed", "oauth.refresh_token", self._generation)
 
-    def _post(self, url: str, body: bytes) -> Answer | Failure:
-        """Ask the authority, again where that is safe; a lost refresh is resent exactly."""
-        settings, secret = self._settings, self._secret.current().value
-        self._redactor.learn(SecretStr(basic_of(self._oauth, secret)))
-        headers = token_headers(self._oauth, secret, settings.user_agent)
+    def _give_back(self, tokens: list[SecretStr | None]) -> None:
+        """Tell the authority, where it can be told, that these are of no more use."""
+        for token in tokens:
+            if token is not None and self._oauth.revoke_url is not None:
+                self._post(
+                    self._oauth.revoke_url, partial(revocation_form, token, self._oauth)
+                )
+
+    def _post(
+        self, url: str, form: Callable[[SecretStr], bytes]
+    ) -> tuple[Answer | Failure, Token]:
+        """Ask the authority, again where that is safe; a lost refresh is resent exactly.
+
+        Each attempt is made with the client secret that is in force then.
+
+        Args:
+            url: the endpoint.
+            form: makes the body, given the client secret.
+
+        Returns:
+            What came of it, and the client secret that was used last.
+        """
+        settings = self._settings
         until_s = self._clock.monotonic() + settings.deadline_s
         outcome: Answer | Failure = Failure("timeout")
+        used = self._secret.current()
         for attempt in range(1, settings.max_attempts + 1):
+            used = self._secret.current()
+            self._redactor.learn(SecretStr(basic_of(self._oauth, used.value)))
+            headers = token_headers(self._oauth, used.value, settings.user_agent)
             left_s = until_s - self._clock.monotonic()
             try:
                 with self._clock.limit(left_s):
                     outcome = self._wire.exchange(
-                        "POST", url, headers=headers, body=body, timeouts=timeouts_of(settings, left_s)
-                    )
+                        "POST", url, headers=headers, body=form(used.value),
+                        timeouts=timeouts_of(settings, left_s),
+                    )  # fmt: skip
             except TimeoutError:
-                return Failure("timeout")
+                return Failure("timeout"), used
             failure = outcome.status if isinstance(outcome, Answer) else outcome.kind
             wait_s = self._wait_s(outcome, attempt)
             late = self._clock.monotonic() + wait_s >= until_s
@@ -242,7 +274,7 @@ class OAuthCredential:
                 break
             if attempt < settings.max_attempts:
                 self._clock.sleep(wait_s)
-        return outcome
+        return outcome, used
 
     def _wait_s(self, outcome: Answer | Failure, attempt: int) -> float:
         settings = self._settings

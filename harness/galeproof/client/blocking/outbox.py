@@ -24,6 +24,7 @@ from galeproof.client.errors import (
     PayloadError,
     Rejected,
 )
+from galeproof.client.identity import checked_id
 from galeproof.client.outbox_store import Entry, OutboxStore
 from galeproof.client.telemetry import observe_outbox
 
@@ -32,6 +33,7 @@ __all__ = ["BlockingOutbox"]
 _LOG = logging.getLogger("galeproof.client.outbox")
 _DEFINITIVE = (Rejected, NotFound, InvalidArgument, PayloadError)
 _SHORTEST_WAIT_S = 0.01
+_LONGEST_ASKED_S = 86_400.0
 
 
 class BlockingOutbox:
@@ -47,13 +49,14 @@ class BlockingOutbox:
         tries: tries of one entry, at least 1; each may make several attempts of its own.
         lease_s: how long one try may take, in seconds; longer than the client's deadline.
         base_s: ceiling of the first wait between two tries, in seconds.
-        cap_s: ceiling of every wait, in seconds.
+        cap_s: ceiling of every wait of our own, in seconds; a Retry-After is waited for beside it, a
+            day at most.
         clock: time; the machine's by default.
         rng: dice for the jitter; the operating system's by default.
         meter_provider: for the counts of what waits and what is dead; the global one by default.
 
     Raises:
-        InvalidArgument: a number is out of range.
+        InvalidArgument: a number is out of range, or the file cannot be used.
     """
 
     def __init__(
@@ -69,10 +72,10 @@ class BlockingOutbox:
         rng: Random | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        if tries < 1:
-            raise InvalidArgument("tries: must be at least 1")
+        if not isinstance(tries, int) or tries < 1:
+            raise InvalidArgument("tries: must be a whole number, at least 1")
         for name, value in (("lease_s", lease_s), ("base_s", base_s), ("cap_s", cap_s)):
-            if not 0 < value < float("inf"):
+            if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
                 raise InvalidArgument(f"{name}: must be a finite number above 0")
         if cap_s < base_s:
             raise InvalidArgument("cap_s: must not be below base_s")
@@ -115,9 +118,10 @@ class BlockingOutbox:
         """
         if kind not in self._handlers:
             raise InvalidArgument(f"kind: must be one of {', '.join(sorted(self._handlers))}")
+        key = checked_id("key", key if key is not None else new_id())
         due_s = self._clock.wall()
         return blocking_in_thread(
-            partial(self._store.put, kind, payload, key if key is not None else new_id(), due_s)
+            partial(self._store.put, kind, payload, key, due_s)
         )
 
     def run_due(self) -> int:
@@ -180,6 +184,9 @@ class BlockingOutbox:
         """Repeat later, or put aside; the text of a foreign error may hold anything."""
         known = isinstance(error, ClientError)
         unknown = error.effect_unknown if isinstance(error, ClientError) else True
+        # the provider is still at an earlier try, of a process that was killed perhaps
+        before = entry.tries > 1 or entry.effect_unknown
+        unknown |= isinstance(error, ClientError) and error.status == 409 and before
         text = f"{type(error).__name__}: {error}" if known else type(error).__name__
         definitive = isinstance(error, _DEFINITIVE) and not unknown
         # a credential can be mended while we wait
@@ -194,7 +201,7 @@ class BlockingOutbox:
             self._rng, entry.tries, base_s=self._base_s, factor=2.0, cap_s=self._cap_s
         )
         asked_s = error.retry_after_s if isinstance(error, ClientError) else None
-        due_s = self._clock.wall() + (asked_s or 0.0) + wait_s
+        due_s = self._clock.wall() + min(asked_s or 0.0, _LONGEST_ASKED_S) + wait_s
         _LOG.warning("later entry=%d kind=%s tries=%d error=%s", entry.id, entry.kind, entry.tries, text)
         blocking_in_thread(
             partial(self._store.later, entry, text, due_s, effect_unknown=unknown)

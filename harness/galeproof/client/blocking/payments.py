@@ -137,7 +137,7 @@ class BlockingPaymentsClient(BlockingResilientClient):
             ClientError: the operation failed; InvalidArgument when nothing was sent.
         """
         _check_amount(amount)
-        if not CURRENCY.fullmatch(currency):
+        if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
             raise InvalidArgument("currency: must be three capital letters")
         return self._call(
             "POST",
@@ -179,5 +179,6 @@ class BlockingPaymentsClient(BlockingResilientClient):
 
 
 def _check_amount(amount: int) -> None:
-    if isinstance(amount, bool) or not 1 <= amount <= MOST_MINOR_UNITS:
+    whole = isinstance(amount, int) and not isinstance(amount, bool)
+    if not whole or not 1 <= amount <= MOST_MINOR_UNITS:
         raise InvalidArgument(f"amount: must be 1 to {MOST_MINOR_UNITS} minor units")

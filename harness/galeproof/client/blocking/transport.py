@@ -44,17 +44,26 @@ class Wire:
         self._max_bytes = settings.max_response_bytes
         # No cookies: an answer must not change what later operations send.
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        self._client: Any = http.Client(
-            limits=http.Limits(
-                max_connections=settings.max_connections,
-                max_keepalive_connections=settings.max_connections,
-            ),
-            cookies=no_cookies,
-            follow_redirects=False,
-            verify=True if settings.ca_file is None else _trusting(settings.ca_file),
-            trust_env=settings.trust_env,
-            transport=transport,
-        )
+        verify = True if settings.ca_file is None else _trusting(settings.ca_file)
+        self._client: Any = None
+        # what the environment says is not checked by the library; its errors show the text
+        with contextlib.suppress(http.InvalidURL, ValueError, ImportError, OSError):
+            self._client = http.Client(
+                limits=http.Limits(
+                    max_connections=settings.max_connections,
+                    max_keepalive_connections=settings.max_connections,
+                ),
+                cookies=no_cookies,
+                follow_redirects=False,
+                verify=verify,
+                trust_env=settings.trust_env,
+                transport=transport,
+            )
+        if self._client is None:
+            raise SettingsError(
+                "trust_env: the environment's variables for proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) or "
+                "certificates (SSL_CERT_FILE) cannot be used"
+            )
         blocking_limit_sockets(self._client)
 
     def close(self) -> None:
@@ -161,7 +170,7 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     """Trust this file's certificates, and no others."""
     try:
         return ssl.create_default_context(cafile=ca_file)
-    except OSError:
+    except (OSError, ValueError):
         pass
     raise SettingsError("ca_file: the file cannot be read, or holds no certificate")
 
