@@ -142,6 +142,22 @@ def test_workers_in_any_number(project, workers):
     assert expected == project.pact.read_bytes()
 
 
+def test_a_contract_that_was_never_held_writes_no_pact(project):
+    """`gale.contract` without its `with`: nothing was sent, and the test is green."""
+    project.tests(TESTS.format(tests="""
+@pytest.mark.contract
+def test_a(gale):
+    with gale.contract(MADE) as mock:
+        assert create(mock.url) == 7
+
+@pytest.mark.contract
+def test_b(gale):
+    gale.contract(DOWN)
+"""))
+    assert "test_b[contract] held no contract" in said(project.run("-q"))
+    assert not project.pact.exists()
+
+
 @pytest.mark.parametrize("words", [
     ["-k", "test_one"], *(pytest.param(words, marks=pytest.mark.full) for words in (
         ["-n", "2", "-k", "test_one"], ["--deselect", "test_inner.py::test_same_as_another"],

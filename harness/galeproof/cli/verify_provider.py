@@ -122,11 +122,10 @@ def _chosen(wanted: Wanted, pacts: Sequence[PactFile]) -> list[PactFile]:
 def _verified(wanted: Wanted, pact: PactFile, state_url: str | None, server: StateServer | None
               ) -> list[InteractionResult]:
     chosen = choose(pact, wanted.only, wanted.state)
-    before = len(server.errors) if server else 0
     return verify_pact(
         pact, chosen, wanted.url, state_url, timeout_s=wanted.timeout_s,
         weather=SLOW if wanted.network == "slow" else CALM,
-        errors=lambda: server.errors[before:] if server else ())
+        errors=lambda: server.errors if server else ())
 
 
 def _checked(wanted: Wanted, pact: PactFile, results: Sequence[InteractionResult], state_url: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -104,7 +105,7 @@ class _Trial:
             return CheckResult("", False, f"the first answer is {first.status}")
         if (first.status, first.body) != (second.status, second.body):
             return CheckResult("", False, f"the second answer is {second.status} and another one")
-        return self._counted(before, 1)
+        return self._counted(before, 1, first.body)
 
     def at_once(self) -> CheckResult:
         """Send it several times at the same moment."""
@@ -115,19 +116,24 @@ class _Trial:
         others = sorted({a.status for a in answers} - {409} - {a.status for a in answers if a.status < 300})
         if len(bodies) != 1 or others:
             return CheckResult("", False, f"{len(bodies)} different answers 2xx, and {others or 'no other'}")
-        return self._counted(before, 1)
+        return self._counted(before, 1, bodies.pop())
 
     def reused(self) -> CheckResult:
         """Send its key with another payload."""
-        changed = _changed(self._asked.body)
-        if changed is None:
+        changes = _changes(self._asked.body)
+        if not changes:
             return CheckResult("", None, "its body has no value that could be another one")
         asked = self._keyed()
         first = self._send(asked)
-        before = self._effects()
-        other = self._send(replace(asked, body=changed))
         if not 200 <= first.status < 300:
             return CheckResult("", False, f"the first answer is {first.status}")
+        taken = (c for c in changes if 200 <= self._send(replace(self._keyed(), body=c)).status < 300)
+        changed = next(taken, None)
+        if changed is None:
+            return CheckResult("", None, "another payload is refused with a key of its own too: "
+                                         "a refusal tells nothing of the key")
+        before = self._effects()
+        other = self._send(replace(asked, body=changed))
         if not 400 <= other.status < 500:
             return CheckResult("", False, f"the other payload is answered {other.status}")
         return self._counted(before, 0)
@@ -145,16 +151,18 @@ class _Trial:
         first = (f"{asked.method} {asked.path} HTTP/1.1\r\nHost: {target.netloc}\r\n{head}"
                  f"Content-Length: {len(asked.body)}\r\n\r\n")
         address = (str(target.hostname), target.port or 80)
-        with socket.create_connection(address, self._timeout_s) as link:
+        with socket.create_connection(address, self._timeout_s) as link, contextlib.suppress(ConnectionError):
             link.sendall(first.encode() + asked.body[: len(asked.body) // 2])
             link.shutdown(socket.SHUT_WR)
             link.settimeout(self._timeout_s)
-            link.recv(65536)  # its answer, or the end: it has dealt with the half by then
+            link.recv(65536)  # its answer, or the end, by a reset too: it has dealt with the half by then
         return self._counted(before, 0)
 
-    def _counted(self, before: int | None, wanted: int) -> CheckResult:
+    def _counted(self, before: int | None, wanted: int, body: bytes | None = None) -> CheckResult:
         after = self._effects()
         if before is None or after is None:
+            if body is not None and self._send(self._keyed()).body == body:
+                return CheckResult("", None, "nobody counts effects, and another key has the same answer")
             return CheckResult("", True, "by the answers alone: nobody counts effects")
         made = after - before
         return CheckResult("", made == wanted, "" if made == wanted else f"{made} effects, not {wanted}")
@@ -194,7 +202,8 @@ class _Trial:
         target = urlsplit(str(self._state_url))
         link = http.client.HTTPConnection(str(target.hostname), target.port, timeout=self._timeout_s)
         try:
-            link.request("POST", target.path or "/", json.dumps(document),
+            path = f"{target.path or '/'}{'?' + target.query if target.query else ''}"
+            link.request("POST", path, json.dumps(document),
                          {"Content-Type": "application/json"})
             answer = link.getresponse()
             return _Answer(answer.status, dict(answer.headers), answer.read())
@@ -218,17 +227,15 @@ def _request(item: Mapping[str, Any], version: int, prefix: str) -> _Asked:
                   raw)
 
 
-def _changed(body: bytes) -> bytes | None:
-    """Return a body with another value in it: a number one less, or a text longer."""
+def _changes(body: bytes) -> list[bytes]:
+    """Return bodies with another value in them: a number one less or more, or a text longer."""
     try:
         document = json.loads(body)
     except ValueError:
-        return None
+        return []
     if not isinstance(document, dict):
-        return None
-    for kind in (int, str):
-        for name, value in document.items():
-            if isinstance(value, kind) and not isinstance(value, bool):
-                other = value - 1 if isinstance(value, int) else f"{value}-other"
-                return json.dumps({**document, name: other}).encode()
-    return None
+        return []
+    numbers = [(name, value + by) for name, value in document.items()
+               if isinstance(value, int) and not isinstance(value, bool) for by in (-1, 1)]
+    texts = [(name, f"{value}-other") for name, value in document.items() if isinstance(value, str)]
+    return [json.dumps({**document, name: other}).encode() for name, other in [*numbers, *texts]]

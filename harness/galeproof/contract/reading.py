@@ -154,7 +154,11 @@ def _interaction(value: Any, where: str, version: int, plugins: bool) -> tuple[M
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
         raise ContractError(f"{where}: response.status must be 100 to 599, not {status!r}")
     _states(item, where)
+    if not isinstance(request.get("query") or {}, (str, Mapping)):
+        raise ContractError(f"{where}: request.query must be a text or an object")
     for name, part in (("request", request), ("response", response)):
+        _mapping(part.get("headers") or {}, f"{where}: {name}.headers")
+        _ruled(part.get("matchingRules") or {}, f"{where}: {name}.matchingRules")
         if wrong := broken_examples(part, version):
             raise ContractError(f"{where}: {name}: {wrong[0]}")
     return item, None
@@ -172,6 +176,17 @@ def _states(item: Mapping[str, Any], where: str) -> None:
     for state in states:
         _name(state, f"{where}: provider state")
         _mapping(state.get("params") or {}, f"{where}: params of state {state['name']!r}")
+
+
+def _ruled(value: Any, where: str) -> None:
+    for key, inner in _mapping(value, where).items():
+        if key == "matchers":
+            if not isinstance(inner, list):
+                raise ContractError(f"{where}: matchers must be a list")
+            for rule in inner:
+                _mapping(rule, f"{where}: matcher")
+        elif key not in ("combine", "match", "regex", "min", "max"):
+            _ruled(inner, f"{where}.{key}")
 
 
 def _described(value: Any, where: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 
 __all__ = ["body_of", "broken_examples", "exact_float", "lax"]
 
-_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]")
+_STEP = re.compile(r"\.([^.\[\]*]+)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]")
 _EXACT = 2**53  # from here on a double is not every integer
 _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
@@ -29,6 +30,8 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("date", "datetime", "include", "semver", "time", "timestamp"),
                     lambda value: isinstance(value, str)),
 }
+_PLACES = frozenset({"body", "content", "header", "metadata", "method", "path", "query", "status"})
+_OLD = re.compile(r"\$(?:\.|\[')(body|headers?)(?:'\])?(?=[.\[]|$)")
 Rule = Mapping[str, Any]
 
 
@@ -46,9 +49,14 @@ def body_of(part: Mapping[str, Any], version: int) -> tuple[bool, Any]:
         return content is not None, content
     try:
         raw = base64.b64decode(str(content), validate=True)
-        return True, json.loads(raw) if str(encoded).lower() == "json" else raw
+        if str(encoded).lower() == "json":
+            return True, json.loads(raw)
     except (ValueError, binascii.Error):
         return False, None
+    if "json" in str(body.get("contentType")):
+        with contextlib.suppress(ValueError):
+            return True, json.loads(raw)
+    return True, raw
 
 
 def broken_examples(part: Mapping[str, Any], version: int) -> list[str]:
@@ -72,6 +80,8 @@ def broken_examples(part: Mapping[str, Any], version: int) -> list[str]:
             else:
                 values = headers[name] if isinstance(headers[name], list) else [headers[name]]
                 found += [f"header {name!r}: {why}" for v in values if (why := _breaks_text(rule, v))]
+        elif place not in _PLACES:
+            found.append(f"rules for {place!r}, which is no part of it: they hold nothing")
         elif place == "body":
             there, body = body_of(part, version)
             if not there or not isinstance(body, (dict, list)):
@@ -94,7 +104,8 @@ def lax(response: Mapping[str, Any], version: int, status: int, body: bytes, med
         body: The answer's, decoded from its framing.
         media: The answer's Content-Type, or None.
     """
-    if status != response["status"]:
+    ruled_status = version >= 4 and bool((response.get("matchingRules") or {}).get("status"))
+    if status != response["status"] and not (ruled_status and status):
         return [f"answered {status}, not {response['status']}"]
     there, expected = body_of(response, version)
     if not there or isinstance(expected, bytes) or not body:
@@ -116,15 +127,24 @@ def lax(response: Mapping[str, Any], version: int, status: int, body: bytes, med
 
 
 def _rules(part: Mapping[str, Any], version: int) -> Iterator[tuple[str, str, Rule]]:
-    """Yield place (`body`, `header`, ...), path and rule; of combined rules only those that must all hold."""
+    """Yield place (`body`, `header`, ...), path and rule; a choice of rules is one of kind `or`."""""
     for place, paths in (part.get("matchingRules") or {}).items():
-        if version < 3 or not isinstance(paths, Mapping):
+        # the core takes version 2's table in a version 3 file too
+        if version < 3 or not isinstance(paths, Mapping) or str(place).startswith("$"):
             yield from _old_rule(str(place), paths)
             continue
         for path, ruled in ({"": paths} if "matchers" in paths else paths).items():
-            if isinstance(ruled, Mapping) and str(ruled.get("combine", "AND")).upper() == "AND":
-                for rule in ruled.get("matchers") or ():
-                    yield place, path, rule
+            if not isinstance(ruled, Mapping):
+                continue
+            where = "header" if place == "headers" else str(place)
+            if str(ruled.get("combine", "AND")).upper() != "AND":
+                yield where, path, {"match": "or", "rules": ruled.get("matchers") or ()}
+                continue
+            for rule in ruled.get("matchers") or ():
+                yield where, path, rule
+                if rule.get("match") in ("eachValue", "each-value"):
+                    for inner in _listed(rule.get("rules")):
+                        yield where, f"{path}.*", inner
 
 
 def _old_rule(path: str, rule: Any) -> Iterator[tuple[str, str, Rule]]:
@@ -132,10 +152,18 @@ def _old_rule(path: str, rule: Any) -> Iterator[tuple[str, str, Rule]]:
     if not isinstance(rule, Mapping):
         return
     kind = rule.get("match") or ("regex" if "regex" in rule else None)
-    if path.startswith("$.body"):
-        yield "body", "$" + path[6:], {**rule, "match": kind}
-    elif path.startswith(("$.headers.", "$.header.")):
-        yield "header", path.split(".", 2)[2], {**rule, "match": kind}
+    place = _OLD.match(path)
+    if place is None:
+        return
+    rest = path[place.end():]
+    if place[1] == "body":
+        yield "body", "$" + rest, {**rule, "match": kind}
+    elif rest:
+        yield "header", rest.removeprefix(".").removeprefix("['").removesuffix("']"), {**rule, "match": kind}
+
+
+def _listed(value: Any) -> list[Rule]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 def _plain_name(path: str) -> str:
@@ -170,6 +198,16 @@ def _inner(value: Any, name: str | None, index: str | None) -> list[Any]:
 
 def _breaks(rule: Rule, value: Any) -> str | None:
     kind = rule.get("match")
+    if kind == "or":
+        broken = [_breaks(one, value) for one in _listed(rule.get("rules"))]
+        return "; or ".join(map(str, broken)) if broken and all(broken) else None
+    if kind == "arrayContains" and isinstance(value, list):
+        for variant in _listed(rule.get("variants")):
+            part = {"matchingRules": {"body": variant.get("rules") or {}}}
+            wrong = [[why for _, path, one in _rules(part, 4) for v in _at(each, path) or ()
+                      if (why := _breaks(one, v))] for each in value]
+            if wrong and all(wrong):
+                return f"no element holds: {wrong[0][0]}"
     if kind == "regex":
         if not isinstance(value, str):
             return f"a pattern for text, and the value is {json.dumps(value)[:40]}"

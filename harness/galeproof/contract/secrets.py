@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["PLACEHOLDER", "find_secrets"]
+__all__ = ["PLACEHOLDER", "find_secrets", "has_shape", "is_credential"]
 
 # what a credential in a contract must contain
 PLACEHOLDER = "placeholder"
 
 _SENSITIVE = re.compile(
-    r"^(proxy-)?authorization$|cookie|passw|secret|token|api[-_]?key|credential", re.IGNORECASE
+    r"^(proxy-)?authorization$|cookie|passw|secret|token|api[-_]?key|credential"
+    r"|^pwd$|private[-_]?key|session[-_]?id", re.IGNORECASE
 )
 _SHAPES = re.compile(
     r"canary|eyJ[\w-]{8,}\.|\bAKIA[0-9A-Z]{16}|\bgh[pousr]_\w{20,}|\bsk[-_](live|test)[-_]\w+"
     r"|-----BEGIN",
     re.IGNORECASE,
 )
+
+
+# a form, or the query of a URL, inside a text
+_PAIR = re.compile(r"(?:^|[?&])([\w.-]+)=([^&#\s]+)")
+
+
+def has_shape(text: str) -> bool:
+    """Tell whether a text holds what looks like a credential, wherever it stands."""
+    return bool(_SHAPES.search(text))
+
+
+def is_credential(name: str) -> bool:
+    """Tell whether a header, parameter or key is named like a credential."""
+    return bool(_SENSITIVE.search(name))
 
 
 def find_secrets(document: Any, secrets: Iterable[str] = (), where: str = "pact") -> list[str]:
@@ -50,6 +67,8 @@ def _strings(
     """Yield every string with its place, and whether its key says that it is a credential."""
     if isinstance(value, str):
         yield path, sensitive, value
+        if not ruled:
+            yield from _inside(value, path)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield f"{path} (a key)", False, key
@@ -62,3 +81,12 @@ def _strings(
             yield from _strings(item, f"{path}[{number}]", sensitive, ruled)
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and sensitive:
         yield path, sensitive, str(value)
+
+
+def _inside(text: str, path: str) -> Iterator[tuple[str, bool, str]]:
+    """Yield what a form, a URL's query or JSON holds inside a text."""
+    for name, value in _PAIR.findall(text):
+        yield f"{path}: {name}", is_credential(name), value
+    if text.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            yield from _strings(json.loads(text), path, False)

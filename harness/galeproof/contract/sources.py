@@ -19,8 +19,9 @@ def read_pacts(path: Path) -> list[PactFile]:
     """
     if not path.is_dir():
         return [read_pact(path)]
-    files = sorted(path.glob("*.json"))
-    deeper = sorted(found for found in path.rglob("*.json") if found.parent != path)
+    every = [found for found in path.rglob("*") if found.suffix.lower() == ".json"]
+    files = sorted(found for found in every if found.parent == path)
+    deeper = sorted(found for found in every if found.parent != path)
     if deeper:
         raise ContractError(f"{path}: {deeper[0]} lies in a folder below, which is not read: name it")
     if not files:

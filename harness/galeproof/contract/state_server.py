@@ -14,7 +14,7 @@ import json
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ __all__ = ["StateServer", "load_states", "state"]
 _NAME = "__galeproof_state__"
 Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
+_marked: list[Handler] = []
 
 
 def state(name: str) -> Callable[[F], F]:
@@ -41,6 +42,7 @@ def state(name: str) -> Callable[[F], F]:
 
     def mark(handler: F) -> F:
         setattr(handler, _NAME, name)
+        _marked.append(handler)
         return handler
 
     return mark
@@ -63,10 +65,13 @@ def load_states(path: Path) -> dict[str, Handler]:
             spec.loader.exec_module(module)
         finally:
             sys.path.remove(str(path.resolve().parent))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ContractError(f"{path}: no state handlers: {type(error).__name__}: {error}") from error
     found: dict[str, Handler] = {}
-    for value in vars(module).values():
+    # one that a second function of the same name replaced is in no namespace any more
+    hidden = [handler for handler in _marked if handler.__module__ == spec.name]
+    _marked.clear()
+    for value in [*vars(module).values(), *hidden]:
         name = getattr(value, _NAME, None)
         if isinstance(name, str):
             if name in found and found[name] is not value:
@@ -86,7 +91,7 @@ class StateServer:
 
     Attributes:
         url: Where states are set.
-        errors: The tracebacks of handlers that raised, in order.
+        errors: The tracebacks of handlers that raised; an answer 422 names its own by number.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], count: Handler | None = None) -> None:
@@ -131,7 +136,8 @@ class StateServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         for thread in self._threads:
             thread.join(5)
-        self._loop.close()
+        if not self._loop.is_running():  # a handler that hangs holds it
+            self._loop.close()
 
     def _answer(self, body: bytes) -> tuple[int, Any]:
         try:
@@ -141,12 +147,12 @@ class StateServer:
             return 400, {"error": "expected an object with action, state and params"}
         work = self._counted() if action == "count" else self._change(action, name, params)
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except Exception as error:
+            return asyncio.run_coroutine_threadsafe(_kept(work), self._loop).result()
+        except BaseException as error:  # pytest.fail is no Exception
             # 4xx: a 5xx would be asked again by Pact's own callers
             text = "".join(traceback.format_exception(error))
             self.errors.append(text)
-            return 422, {"error": f"{type(error).__name__}: {error}"}
+            return 422, {"traceback": len(self.errors) - 1, "error": f"{type(error).__name__}: {error}"}
 
     async def _counted(self) -> tuple[int, Any]:
         if self._count is None:
@@ -159,7 +165,7 @@ class StateServer:
             return 200, await self._finish(name)
         handler = self._handlers.get(name)
         if handler is None and "*" in self._handlers:
-            handler, params = self._handlers["*"], {"name": name, **params}
+            handler, params = self._handlers["*"], {**params, "name": name}
         if handler is None:
             known = ", ".join(map(repr, sorted(self._handlers)))
             return 404, {"error": f"no handler for state {name!r}; there are {known}"}
@@ -184,3 +190,11 @@ class StateServer:
                     next(made, None)
                 break
         return {}
+
+
+async def _kept(work: Coroutine[Any, Any, tuple[int, Any]]) -> tuple[int, Any]:
+    """Await it; what would end the loop becomes an error like any other."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error

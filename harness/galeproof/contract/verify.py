@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ _CHILD = Path(__file__).with_name("_child.py")
 _START_S = 30.0
 # obeyed even for localhost: another program would answer for the provider
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+_TRACEBACK = re.compile(r'answered 422 application/json: \{"traceback": (\d+)')
 Errors = Callable[[], Sequence[str]]
 
 
@@ -128,7 +130,7 @@ def verify_pact(
         ContractError: See `verify_provider`.
     """
     for where in filter(None, (url, state_url)):
-        if urlsplit(where).scheme != "http" or not urlsplit(where).hostname:
+        if not _absolute(where):
             raise ContractError(f"{where}: must be an absolute http URL")
     if state_url is None and any(states_of(pact.interactions[n]) for n in chosen):
         raise ContractError(f"{pact.path}: has provider states, and nothing sets them (state_url)")
@@ -144,14 +146,20 @@ def verify_pact(
         InteractionResult(name, (), False, (f"not verified: {why}",)) for name, why in pact.others]
 
 
+def _absolute(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _with_tracebacks(results: list[InteractionResult], errors: Sequence[str]) -> list[InteractionResult]:
     """Show what a state handler raised beside the interaction that it failed."""
-    left, shown = list(errors), []
+    shown = []
     for result in results:
-        reasons = list(result.reasons)
-        while left and reasons and f"{left[0].strip().splitlines()[-1]}" in reasons[0]:
-            reasons.append(left.pop(0))
-        shown.append(_replaced(result, reasons))
+        named = [int(n) for reason in result.reasons[:1] for n in _TRACEBACK.findall(reason)]
+        shown.append(_replaced(result, [*result.reasons, *(errors[n] for n in named if n < len(errors))]))
     return shown
 
 

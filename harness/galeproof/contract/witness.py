@@ -11,6 +11,7 @@ import contextlib
 import socket
 import socketserver
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from galeproof.kernel.wire import Opaque, head_end, parse_head, request_body, re
 __all__ = ["CALM", "SLOW", "Seen", "Weather", "Witness", "asked", "strange"]
 
 _CHUNK = 65536
-_MOST = 4 << 20  # what is kept of one direction of a connection
+_MOST = 64 << 20  # what is kept of one direction of a connection
 Asked = tuple[str, str, tuple[tuple[str, str], ...]]
 Headers = tuple[tuple[str, str], ...]
 
@@ -43,7 +44,7 @@ SLOW = Weather(0.02, 400)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it came, and its answer (status 0 where none was complete)."""
+    """One request as it came, and its answer (status 0 where none was complete), its body uncompressed."""
 
     method: str
     target: str
@@ -187,8 +188,17 @@ def _answer(got: bytes, method: str) -> tuple[int, Headers, bytes, bytes]:
         taken = counter.feed(got[end:])
         content = b"".join(got[end + at : end + to] for at, to in counter.spans)
         whole = counter.done or counter.mode == "close"
-        return (status if whole else 0), head.headers, content, got[end + taken :]
+        return (status if whole else 0), head.headers, _decoded(head.headers, content), got[end + taken :]
     return 0, (), b"", b""
+
+
+def _decoded(headers: Headers, content: bytes) -> bytes:
+    """Undo gzip and deflate, as the verifier does before it compares; what cannot be undone stays."""
+    coding = next((v.strip().lower() for n, v in headers if n.lower() == "content-encoding"), "")
+    with contextlib.suppress(zlib.error):
+        if coding in ("gzip", "x-gzip", "deflate"):
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, _MOST)
+    return content
 
 
 def _pump(source: socket.socket, sink: socket.socket, record: bytearray, weather: Weather) -> None:

@@ -63,6 +63,8 @@ class Pacts:
         self._found += fragments
         if not report.passed or hasattr(report, "wasxfail"):
             self._why.append(f"{report.nodeid} {report.outcome}")
+        elif report.when == "teardown" and not fragments:
+            self._why.append(f"{report.nodeid} held no contract")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take a failed collection: nobody knows what was in it."""
