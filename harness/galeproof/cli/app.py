@@ -300,7 +300,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("asyncio").addFilter(_is_news)
     with contextlib.suppress(ValueError):  # only the main thread may; elsewhere nobody sends them
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, _end)
     try:
         code = app(argv, standalone_mode=False, prog_name="galeproof")  # by `python -m` too
         return int(code or 0)
@@ -318,6 +319,13 @@ def main(argv: list[str] | None = None) -> int:
         if type(error).__name__ == "Abort":  # typer's word for Ctrl-C
             return _refuse("interrupted", 130)
         raise
+
+
+def _end(*_: object) -> None:
+    """End as on Ctrl-C, which a shell's background job ignores."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -12,15 +12,26 @@ import pytest
 import galeproof
 
 
+def _in_front():
+    """This test run may be a shell's background job, which ignores Ctrl-C and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _behind():
+    """What a shell's ``galeproof run ... &`` and nohup hand on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 @pytest.fixture
 def begun(project):
     """Start one command; it has said something when it is given back."""
     made = []
 
-    def start(*words):
+    def start(*words, as_job=_in_front):
         process = subprocess.Popen(
             [sys.executable, "-m", "galeproof", *words], cwd=project, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True,
+            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=as_job,
             env={**os.environ, "PYTHONPATH": str(Path(galeproof.__file__).parent.parent)})
         made.append(process)
         first = process.stderr.readline()
@@ -47,6 +58,19 @@ def test_an_interrupt_is_no_traceback(begun, command, signals):
     for each in signals:
         process.send_signal(each)
         time.sleep(0.05)
+    said = "".join(process.communicate(timeout=30))
+    assert (130, False) == (process.returncode, "Traceback" in said), said[-2000:]
+
+
+def test_a_background_job_ends_when_it_is_told_to(begun):
+    """It ignores Ctrl-C and the end of its terminal, and no SIGTERM."""
+    process = begun(*COMMANDS[1], as_job=_behind)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
     said = "".join(process.communicate(timeout=30))
     assert (130, False) == (process.returncode, "Traceback" in said), said[-2000:]
 
