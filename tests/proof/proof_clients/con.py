@@ -192,6 +192,7 @@ class TimesOutOnRequests(SoundOnRequests):
     """Trap: threads that time out in a pool of sixty, which the others wait for."""
 
     INVARIANTS = ("CON002",)
+    MAY = {**SoundOnRequests.MAY, "TMO006": "nothing bounds the wait for a place in its pool"}
 
     def make_http(self):
         session = super().make_http()
