@@ -20,6 +20,7 @@ _SLACK_S = 0.02
 _FAR_S = 2.0  # nearer than this a date cannot be told from a backoff
 _SKEWED_S = 2.0
 _IMMEDIATE_S = (0.005, 0.01)  # on a quiet machine, and at most
+_BLURRED_S = 0.015  # a retry at once was seen to take so long where six clients shared two cores
 # what a slip in the reading of a header raises; no client tells its caller so on purpose
 _SLIPS = frozenset(f"builtins.{name}" for name in (
     "AttributeError", "IndexError", "KeyError", "NameError", "OverflowError", "TypeError",
@@ -190,7 +191,7 @@ def _hot(past: list[_Soon], latency_s: float) -> list[Finding]:
 def _blurred(past: list[_Soon], latency_s: float) -> bool:
     """Whether it would be a hot loop, were it not for what the machine itself may have added to the gaps."""
     at_once_s = _immediate_s(latency_s)
-    slow_s = max(at_once_s, 1.5 * latency_s)
+    slow_s = max(_BLURRED_S, 2 * latency_s)
     told = [[gap < slow_s or gap - at_once_s < late for gap, late in zip(s.gaps, s.late, strict=True)]
             for s in past]
     loops = any(sum(soon) >= 2 for soon in told)
