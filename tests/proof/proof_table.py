@@ -28,21 +28,26 @@ they may fail beside it, and why. Written by `python tests/proof/proof_table.py 
 """
 
 
+def notes_of(client):
+    """What an invariant that never fails must note of a client."""
+    return getattr(client, "NOTES", {})
+
+
 def mutants(code):
     """Clients that must fail an invariant, or must be noted by one that never fails."""
-    return sorted(n for n, c in CLIENTS.items() if code in c.EXPECT or code in getattr(c, "NOTES", {}))
+    return sorted(n for n, c in CLIENTS.items() if code in c.EXPECT or code in notes_of(c))
 
 
 def traps(code):
     """Clients that must be decided by an invariant and not fail it."""
     return sorted(n for n, c in CLIENTS.items()
-                  if code in c.INVARIANTS and code not in c.EXPECT and code not in getattr(c, "NOTES", {}))
+                  if code in c.INVARIANTS and code not in c.EXPECT and code not in notes_of(c))
 
 
 def killed(proof, code):
     """Whether a mutant's verdict is what it must be."""
     outcome, _, note = proof["verdicts"][code][:3]
-    words = getattr(CLIENTS[proof["client"]], "NOTES", {}).get(code)
+    words = notes_of(CLIENTS[proof["client"]]).get(code)
     return outcome == "FAIL" if words is None else words in note
 
 

@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from proof_clients import CLIENTS
-from proof_table import DOCUMENT, mutants, rows, traps
+from proof_table import DOCUMENT, mutants, notes_of, rows, traps
 
 from galeproof.invariants import INVARIANTS
 
@@ -32,11 +32,6 @@ def decided(proof):
     """Whether nothing that the client must show is left open as noise."""
     return "noise" not in [proof["verdicts"].get(code, [None, None])[1]
                            for code in CLIENTS[proof["client"]].INVARIANTS]
-
-
-def notes_of(client):
-    """What an invariant that never fails must note of a client."""
-    return getattr(client, "NOTES", {})
 
 
 def quick():
@@ -102,5 +97,6 @@ def test_the_table_in_the_docs_names_every_client():
 @pytest.mark.full
 def test_the_table_in_the_docs_is_what_was_found(proofs):
     """Row by row, of a session that ran them all."""
-    if set(proofs) >= set(CLIENTS):
-        assert set(rows(proofs)) <= set(DOCUMENT.read_text("utf-8").splitlines())
+    if not set(proofs) >= set(CLIENTS):
+        pytest.skip("only some of the proof clients were run")
+    assert set(rows(proofs)) <= set(DOCUMENT.read_text("utf-8").splitlines())

@@ -114,29 +114,35 @@ def replay_command(path: Path, code: str | None, engine: str | None, as_json: bo
 def judge_command(path: Path, as_json: bool) -> int:
     """Judge the kept histories again."""
     facts, runs, _ = read_run(path)
-    try:
-        verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
-                           facts.get("severity") or {})
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise HistoryError(f"{path}: the history lacks what it must have "
-                           f"({type(error).__name__}: {error})") from None
-    code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
-                     fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
-                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")), nothing=not runs)
+    verdicts, code = _judged_again(path, facts, runs)
     if facts.get("interrupted"):
         code = 130
     _print(_document(facts, verdicts, code, str(path)), verdicts, as_json, _replay(facts, str(path)))
     return code
 
 
+def _judged_again(path: Path, facts: Mapping[str, Any], runs: Sequence[Judged]) -> tuple[list[Verdict], int]:
+    """The verdicts of a kept run, and its exit code.
+
+    Raises:
+        HistoryError: A history lacks what it must have.
+    """
+    try:
+        verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
+                           facts.get("severity") or {})
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise HistoryError(f"{path}: the history lacks what it must have "
+                           f"({type(error).__name__}: {error})") from None
+    return verdicts, exit_code(
+        [v for v in verdicts if v.code not in facts.get("accepted", ())], fail_on=facts["fail_on"],
+        expected=demanded(runs, verdicts), invalid=bool(facts.get("invalid")),
+        fault=bool(facts.get("fault")), nothing=not runs)
+
+
 def report_command(path: Path, output: Path | None, form: str = "html", quiet: bool = False) -> int:
     """Write a report of a kept run; the HTML one into its folder, others to stdout, or to a file."""
     facts, runs, _ = read_run(path)
-    verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
-                       facts.get("severity") or {})
-    code = exit_code([v for v in verdicts if v.code not in facts.get("accepted", ())],
-                     fail_on=facts["fail_on"], expected=demanded(runs, verdicts),
-                     invalid=bool(facts.get("invalid")), fault=bool(facts.get("fault")), nothing=not runs)
+    verdicts, code = _judged_again(path, facts, runs)
     if form == "html":
         text = html_page(
             facts, verdicts, runs, code=code, run=str(path), replay=_replay(facts, str(path)),
@@ -173,8 +179,7 @@ def baseline_command(path: Path, reason: str) -> int:
     if config.baseline is None:
         raise UsageError(f'{config.source}: name a file first: baseline = "galeproof-baseline.toml"')
     facts, runs, _ = read_run(path)
-    verdicts = weighed(judge_runs(runs, frozenset(facts.get("codes") or ()) or None),
-                       facts.get("severity") or {})
+    verdicts, _ = _judged_again(path, facts, runs)
     text = baseline_text(config.accepted(), verdicts, str(facts["subject"]), reason)
     config.baseline.write_text(text, "utf-8")
     print(f"wrote {config.baseline}: {text.count('[[accepted]]')} findings are accepted")

@@ -15,7 +15,7 @@ from typing import Any
 from galeproof.cli.running import report_command
 from galeproof.errors import HarnessError, UsageError
 from galeproof.invariants import INVARIANTS
-from galeproof.runner import Judged, Station, Subject, read_run, subject_again
+from galeproof.runner import Judged, Station, read_run, subject_again
 from galeproof.runner.config import load_config
 from galeproof.runner.judging import judge_one
 from galeproof.runner.shrinking import Shrunk, shrink, shrinkable
@@ -54,7 +54,7 @@ def shrink_command(path: Path, code: str | None, budget_s: float, engine: str | 
     with Station(engine or facts.get("engine_option", "auto"), seed=facts["seed"]) as station:
         for each, name in wanted.items():
             found.append(asyncio.run(shrink(
-                station, _quiet(subject, path), by_name[name], each, seed=facts["seed"],
+                station, subject.logging_to(path / "subject.log"), by_name[name], each, seed=facts["seed"],
                 budget_s=budget_s / len(wanted), state=path / f"shrink-{each}.json",
                 tell=lambda text: print(f"  {text}", file=sys.stderr, flush=True))))
     for shrunk in found:
@@ -100,10 +100,6 @@ def _failures(runs: list[Judged], code: str | None) -> dict[str, str]:
             if shrinkable(verdict) and size < least.get(verdict.code, 1 << 60):
                 found[verdict.code], least[verdict.code] = name, size
     return found
-
-
-def _quiet(subject: Subject, path: Path) -> Subject:
-    return dataclasses.replace(subject, log=path / "subject.log")
 
 
 def _print(found: list[Shrunk], path: Path, facts: Mapping[str, Any], as_json: bool) -> None:

@@ -20,7 +20,7 @@ __all__ = ["ALPHAS", "false_alarm_bound"]
 _THREE_OF_THREE = 4.3e-7
 ALPHAS: Mapping[str, float] = MappingProxyType({
     **dict.fromkeys(("TMO001", "TMO002", "TMO003", "TMO004", "TMO005", "TMO006", "TMO007", "TMO008",
-                     "RAF002", "RAF003", "RAF004", "IDM008", "RTY006", "CBK003", "CON001", "CON002"),
+                     "RAF002", "RAF003", "RAF004", "IDM008", "RTY006", "CBK003", "CON002"),
                     _THREE_OF_THREE),
     "RTY005": 6e-6, "JIT001": 4e-8, "JIT002": 4e-8, "JIT003": 4e-8, "JIT004": 6e-9,
     **dict.fromkeys(("SEC001", "SEC002", "SEC003", "SEC004", "SEC005", "SEC006", "SEC007", "SEC008"), 1e-40)})

@@ -17,10 +17,10 @@ QUIET_LAG_MS = 20.0  # p99: a machine that is later than this is not quiet
 _INSIDE = frozenset({"SEC002", "SEC004", "SEC005"})
 _SIGNALS = frozenset({"SEC003", "OBS002"})  # of a subject that tells OpenTelemetry nothing
 _OF_RETRIES = frozenset({"IDM", "JIT", "RAF", "RTY"})
-# what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
-# retry, an attempt that the deadline cuts short
 _OPTIONAL = frozenset({"RAF005"})  # a field that most clients know nothing of
 _HIDDEN = frozenset({"noise", "capture_missing", "attribution"})
+# what a sound policy may never reach: a delay before the first retry, the cap, sixty delays, a third
+# retry, an attempt that the deadline cuts short
 _BY_POLICY = frozenset({"OBS003", "JIT002", "JIT003", "JIT005", "RTY005", "TMO007"})
 
 

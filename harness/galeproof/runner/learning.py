@@ -11,6 +11,7 @@ from galeproof.runner.forwarding import forwarding
 from galeproof.runner.station import Station
 from galeproof.runner.subjects import Subject
 from galeproof.subject import Instance
+from galeproof.subject.foreign import TAKES
 from galeproof.subject.marks import OperationSpec
 
 __all__ = ["learn"]
@@ -29,8 +30,7 @@ async def learn(station: Station, subject: Subject, seed: int) -> None:
         return
     rng = stream(seed, "learning")
     ref, amount = reference(rng), _AMOUNT
-    takes = ("ref", "amount", "deadline_s")
-    foreign.operations[_NAME] = OperationSpec("write", takes=takes)
+    foreign.operations[_NAME] = OperationSpec("write", takes=TAKES)
     with station.open_run() as room, station.lanes(room, {}) as (lanes, closing):
         async def world(name: str, **args: Any) -> None:
             call = functools.partial(room.call, name, **args)
@@ -49,7 +49,7 @@ async def learn(station: Station, subject: Subject, seed: int) -> None:
         await world("end")
         heads = [event[6] for event in room.events if event[3] == "head"]
     if heads and str(heads[0].get("method")) in _SAFE:
-        foreign.operations[_NAME] = OperationSpec("read", effect=False, takes=takes)
+        foreign.operations[_NAME] = OperationSpec("read", effect=False, takes=TAKES)
 
 
 async def _once(instance: Instance, base_url: str, secrets: dict[str, str], ref: str) -> None:

@@ -17,12 +17,12 @@ from galeproof.subject.description import check_routes
 from galeproof.subject.environment import spare_loopback
 from galeproof.subject.marks import OperationSpec
 
-__all__ = ["TOLD", "Foreign", "end_group", "environment_of", "foreign_of", "survives"]
+__all__ = ["TAKES", "TOLD", "Foreign", "end_group", "environment_of", "foreign_of", "survives"]
 
 _WAYS = ("exec", "driver")
 _KEYS = frozenset({"kind", "answer", "status", "headers", "effect", "takes"})
-_TAKES = ("ref", "amount", "deadline_s")
-TOLD = ("ref", "amount", "key", "deadline_s")  # of each operation; a body where it takes one
+TAKES = ("ref", "amount", "deadline_s")  # what an operation of which nothing is declared takes
+TOLD = (*TAKES, "key")  # what each is told all the same; a body where it takes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _spec(given: Any, where: str, way: str) -> OperationSpec:
     return OperationSpec(
         kind, _answer(told.get("answer"), f"{where}.answer"), status,
         _table(told.get("headers", {}), f"{where}.headers"), bool(told.get("effect", True)),
-        (*_TAKES, *told.get("takes", ())))
+        (*TAKES, *told.get("takes", ())))
 
 
 def _answer(given: Any, where: str) -> Any:

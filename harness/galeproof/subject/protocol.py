@@ -8,7 +8,7 @@ from typing import Any
 
 from galeproof.errors import SubjectError
 from galeproof.subject.description import SubjectDescription
-from galeproof.subject.foreign import Foreign
+from galeproof.subject.foreign import TAKES, Foreign
 from galeproof.subject.marks import OperationSpec
 
 __all__ = ["ProtocolError", "failure", "line_of", "ready_of", "shallow"]
@@ -17,7 +17,6 @@ _DEEPEST = 100
 _WORDS = ("ready", "refused", "closing", "id")
 _SHOWN = 120
 _KEPT = 4096
-_TAKES = ("ref", "amount", "deadline_s")
 
 
 class ProtocolError(Exception):
@@ -84,7 +83,7 @@ def ready_of(ready: Any, foreign: Foreign) -> SubjectDescription:
     cancels = ready.get("cancel") is True
     specs = {}
     for name, kind in kinds.items():
-        told = foreign.operations.get(name) or OperationSpec(kind, takes=_TAKES)
+        told = foreign.operations.get(name) or OperationSpec(kind, takes=TAKES)
         specs[name] = OperationSpec(kind, told.answer, told.status, told.headers, told.effect,
                                     told.takes, cancellable=cancels)
     return SubjectDescription(foreign.line, specs, foreign.routes, True)

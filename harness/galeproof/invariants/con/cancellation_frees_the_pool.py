@@ -52,9 +52,11 @@ def check(case: Case) -> Verdict:
     after = [o for o in case.sound() if o.start.lo_ns >= over_ns]
     size = _most(given_up)
     later = after[:size]
-    findings = [f for f in (*_unusable(case, later), *_swapped(after), *_left_open(case, given_up)) if f]
-    if findings:
-        return _TELL.failed(case, findings, observed=len(findings), limit=0)
+    findings = [*_unusable(case, later), *_swapped(after)]
+    open_ = _left_open(case, given_up)
+    if findings or open_:
+        return _TELL.failed(case, [*findings, *open_], observed=len(findings) + len(open_), limit=0,
+                            timing=not findings)
     # who waited for a place in vain never sent anything, and waited all the same
     waiting = len(given_up) + sum(o.outcome == "failed" and not o.requests and o.start.lo_ns < over_ns
                                   and not _refused(case, o) for o in case.sound())

@@ -22,13 +22,12 @@ from galeproof.report.gate import gate_of
 from galeproof.report.html.data import scenarios_of
 from galeproof.report.mending import ACTIONS, library_of, mend_for
 from galeproof.report.plain import each_text, plain
-from galeproof.report.table import figure, seen
+from galeproof.report.table import figure, ordered, seen
 from galeproof.report.wire import wire_lines
 from galeproof.runner import Judged
 
 __all__ = ["html_page"]
 
-_ORDER = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
 _MOST_FINDINGS = 20
 _MOST_EXCERPTS = 2
 
@@ -60,7 +59,7 @@ def html_page(facts: Mapping[str, Any], verdicts: Sequence[Verdict], runs: Seque
         said=_said(facts, code), trend=trend, style=_markup(_file("page.css")),
         script=_markup(_file("page.js")), figures=_markup(figures),
         rows=[_row(v, runs, library, replay) | {"minimal": minimal.get(v.code)} for v in
-              sorted(verdicts, key=lambda v: (_ORDER[v.outcome], v.code))],
+              ordered(verdicts)],
         alarms=f"{false_alarm_bound(verdicts):.1g}",
         lag=max((float(r.history.header.get("lag_p99_ms") or 0) for r in runs), default=0.0),
         python=next((r.history.header.get("python") for r in runs), ""),

@@ -78,8 +78,8 @@ class Sound:
             if attempt == self.attempts or (status is None and not self.retries_hang()):
                 break
             time.sleep(self.wait_s(asked_s))
-            if self.again(ref) != told:
-                told, key = self.again(ref), str(uuid.uuid4())
+            if (fresh := self.again(ref)) != told:
+                told, key = fresh, str(uuid.uuid4())
         raise Failed(f"no answer but {status}")
 
     def result(self, status: int, body: bytes, ref: str) -> Any:
