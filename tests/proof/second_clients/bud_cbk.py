@@ -5,7 +5,8 @@ import time
 
 from galeproof import read
 
-from .core import JSON, NOTHING, Answer, Failure, Waiting, WithAiohttp, promise
+from .policy import JSON, NOTHING, Answer, Failure, promise
+from .transports import Waiting, WithAiohttp
 
 BREAKS = {"calls": 20, "reset_s": 3.0, "probes": 1}
 ONCE = promise(max_attempts=1, read_timeout_s=2.0, breaker=BREAKS)

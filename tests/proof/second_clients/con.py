@@ -2,7 +2,8 @@
 
 import asyncio
 
-from .core import NOTHING, Answer, Waiting, WithAiohttp, WithHttpx, WithRequests, WithUrllib3, promise
+from .policy import NOTHING, Answer, promise
+from .transports import Waiting, WithAiohttp, WithHttpx, WithRequests, WithUrllib3
 
 
 class AlarmStaysSet(WithAiohttp):

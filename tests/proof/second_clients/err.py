@@ -3,7 +3,8 @@
 import http.client
 import urllib.parse
 
-from .core import ERRORS, NOTHING, Answer, Blocking, Broken, Failure, Waiting, WithAiohttp, WithHttpx, promise
+from .policy import ERRORS, NOTHING, Answer, Broken, Failure, promise
+from .transports import Blocking, Waiting, WithAiohttp, WithHttpx
 
 TOLD = promise(errors=ERRORS, max_response_bytes=1_000_000)
 

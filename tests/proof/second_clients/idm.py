@@ -7,17 +7,8 @@ import zlib
 
 from galeproof import write
 
-from .core import (
-    ERRORS,
-    MADE,
-    NOTHING,
-    Blocking,
-    Waiting,
-    WithAiohttp,
-    WithHttpx,
-    WithRequests,
-    promise,
-)
+from .policy import ERRORS, MADE, NOTHING, promise
+from .transports import Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests
 
 UNKEYED = {k: v for k, v in promise().items() if k != "idempotency_key"}
 

@@ -7,7 +7,8 @@ import secrets as drawn
 import socket
 import zlib
 
-from .core import NOTHING, Waiting, WithAiohttp, WithHttpx, promise
+from .policy import NOTHING, promise
+from .transports import Waiting, WithAiohttp, WithHttpx
 
 LONG = {"base_s": 0.2, "cap_s": 0.8, "factor": 2, "jitter": "full"}
 

@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 
-from .core import ERRORS, Answer, Limited, Waiting, WithHttpx, promise
 from .oau import ReadsEachTime, WithTokens
+from .policy import ERRORS, Answer, Limited, promise
+from .transports import Waiting, WithHttpx
 
 LOG = logging.getLogger("second")
 

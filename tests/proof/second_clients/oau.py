@@ -5,7 +5,8 @@ import pathlib
 import time
 import urllib.parse
 
-from .core import NOTHING, Refused, Secret, WithAiohttp, WithHttpx, promise
+from .policy import NOTHING, Refused, Secret, promise
+from .transports import WithAiohttp, WithHttpx
 
 PLAIN = promise()
 

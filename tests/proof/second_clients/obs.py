@@ -3,7 +3,8 @@
 import os
 import time
 
-from .core import NOTHING, Answer, Waiting, WithAiohttp, WithHttpx, WithRequests, promise
+from .policy import NOTHING, Answer, promise
+from .transports import Waiting, WithAiohttp, WithHttpx, WithRequests
 
 NAMED = promise(correlation_id="X-Request-Id")
 
@@ -151,7 +152,7 @@ class RemembersInSilence(Fallback):
     EXPECT, INVARIANTS, MAY = frozenset({"OBS003"}), ("OBS003",), {}
 
     async def call(self, method, path, body=None, key=None):
-        from .core import Failure
+        from .policy import Failure
 
         try:
             return await Waiting.call(self, method, path, body, key)

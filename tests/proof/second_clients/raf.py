@@ -9,7 +9,8 @@ import random
 import re
 import time
 
-from .core import ERRORS, NOTHING, Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests, promise
+from .policy import ERRORS, NOTHING, promise
+from .transports import Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests
 
 
 def seconds_of(answer):

@@ -7,22 +7,8 @@ import time
 
 from galeproof import read, write
 
-from .core import (
-    ERRORS,
-    JSON,
-    MADE,
-    NOTHING,
-    RETRIES,
-    Answer,
-    Blocking,
-    Secret,
-    Waiting,
-    WithAiohttp,
-    WithHttpx,
-    WithRequests,
-    WithUrllib3,
-    promise,
-)
+from .policy import ERRORS, JSON, MADE, NOTHING, RETRIES, Answer, Secret, promise
+from .transports import Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests, WithUrllib3
 
 
 class ResetsAreFree(Waiting):

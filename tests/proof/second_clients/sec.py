@@ -8,7 +8,8 @@ import pathlib
 import typing
 import urllib.parse
 
-from .core import NOTHING, Waiting, WithAiohttp, WithHttpx, WithRequests, promise
+from .policy import NOTHING, promise
+from .transports import Waiting, WithAiohttp, WithHttpx, WithRequests
 
 LOG = logging.getLogger("second")
 PLAIN = promise()

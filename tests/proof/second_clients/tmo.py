@@ -9,7 +9,8 @@ import threading
 import time
 import urllib.parse
 
-from .core import ERRORS, NOTHING, Answer, Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests, promise
+from .policy import ERRORS, NOTHING, Answer, promise
+from .transports import Blocking, Waiting, WithAiohttp, WithHttpx, WithRequests
 
 BARE = {"max_attempts": 1, "connect_timeout_s": 0.5, "read_timeout_s": 0.5}
 
