@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.unit.client.oauth_rig import Authority
 
 from galeproof.client import ClientError, ClientSettings, PaymentsClient
 
@@ -136,3 +137,9 @@ def payment() -> Callable[[], httpx.Response]:
 def canary() -> str:
     """Return the secret that must never be seen."""
     return CANARY
+
+
+@pytest.fixture
+def authority(payment: Callable[[], httpx.Response]) -> Authority:
+    """Return a fresh authority."""
+    return Authority(payment)

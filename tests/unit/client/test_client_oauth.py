@@ -4,121 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from tests.unit.client.oauth_rig import Authority, Shifted, fifty, get, run
 
 from galeproof.client import (
     AuditEvent,
     AuthenticationFailed,
     ClientError,
-    ClientSettings,
     CredentialUnavailable,
     Payment,
     PaymentsClient,
-    SystemClock,
     Unavailable,
 )
-
-TOKENS = "https://auth.example/token"
-REVOKE = "https://auth.example/revoke"
-OAUTH: dict[str, Any] = {
-    "token_url": TOKENS,
-    "revoke_url": REVOKE,
-    "client_id": "us",
-    "client_secret": "sk-canary-client",
-    "scopes": ["payments:read", "payments:write"],
-    "refresh_every_s": 0.0,
-}
-
-
-class Authority:
-    """A provider and its token endpoint; tokens are numbered, and may rotate."""
-
-    def __init__(self, payment: Callable[[], httpx.Response]) -> None:
-        self.payment = payment
-        self.forms: list[dict[str, str]] = []
-        self.revoked: list[str] = []
-        self.used: list[str] = []
-        self.headers: list[httpx.Headers] = []
-        self.valid: set[str] = set()
-        self.refresh_tokens = {"sk-canary-refresh-0"}
-        self.rotates = False
-        self.refusals: list[httpx.Response] = []
-        self.answer: dict[str, Any] = {}
-
-    async def handle(self, request: httpx.Request) -> httpx.Response:
-        if str(request.url) == REVOKE:
-            self.revoked.append(parse_qs(request.content.decode())["token"][0])
-            return httpx.Response(200)
-        if str(request.url) == TOKENS:
-            return await self.token(request)
-        given = request.headers["Authorization"].removeprefix("Bearer ")
-        self.used.append(given)
-        return self.payment() if given in self.valid else httpx.Response(401)
-
-    async def token(self, request: httpx.Request) -> httpx.Response:
-        form = {k: v[0] for k, v in parse_qs(request.content.decode()).items()}
-        self.forms.append(form)
-        self.headers.append(request.headers)
-        for _ in range(60):  # others come meanwhile
-            await asyncio.sleep(0)
-        if self.refusals:
-            return self.refusals.pop(0)
-        number = len(self.forms)
-        answer: dict[str, Any] = {"access_token": f"sk-canary-token-{number}", "token_type": "Bearer"}
-        if "refresh_token" in form:
-            if form["refresh_token"] not in self.refresh_tokens:
-                return httpx.Response(400, json={"error": "invalid_grant"})
-            if self.rotates:
-                self.refresh_tokens = {f"sk-canary-refresh-{number}"}
-                answer["refresh_token"] = f"sk-canary-refresh-{number}"
-        self.valid = {str(answer["access_token"])}
-        return httpx.Response(200, json={**answer, "expires_in": 300, **self.answer})
-
-
-class Shifted(SystemClock):
-    """The machine's clock, some way ahead."""
-
-    ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead_s
-
-
-@pytest.fixture
-def authority(payment: Callable[[], httpx.Response]) -> Authority:
-    """Return a fresh authority."""
-    return Authority(payment)
-
-
-def run(authority: Authority, call: Any, oauth: dict[str, Any] | None = None, **options: Any) -> Any:
-    settings = ClientSettings(
-        base_url="https://pay.example", oauth={**OAUTH, **(oauth or {})}, backoff_base_s=0.01,
-        backoff_cap_s=0.01,
-    )  # fmt: skip
-
-    async def main() -> Any:
-        transport = httpx.MockTransport(authority.handle)
-        async with PaymentsClient(settings, transport=transport, **options) as client:
-            return await call(client)
-
-    return asyncio.run(main())
-
-
-async def get(client: PaymentsClient) -> Any:
-    try:
-        return await client.get_payment("p1")
-    except ClientError as error:
-        return error
-
-
-async def fifty(client: PaymentsClient) -> list[Any]:
-    return list(await asyncio.gather(*(get(client) for _ in range(50))))
 
 
 def test_fifty_calls_without_a_token_get_one(authority: Authority) -> None:
@@ -393,35 +294,6 @@ def test_no_token_and_no_secret_is_ever_shown(
     assert [s for s in ("sk-canary", basic) if s in everything] == []
 
 
-def test_a_revocation_ends_who_still_waits_for_a_token(authority: Authority) -> None:
-    """A token that comes after it is given back, and nothing is sent with it."""
-
-    async def call(client: PaymentsClient) -> Any:
-        waiting = asyncio.create_task(get(client))
-        while not authority.forms:
-            await asyncio.sleep(0)
-        await client.revoke_credentials()
-        return await waiting
-
-    result = run(authority, call)
-    assert (result.code, authority.used) == ("credential_revoked", [])
-    assert authority.revoked == ["sk-canary-token-1"]
-
-
-def test_closing_ends_who_waits_for_a_token_with_an_error_of_ours(authority: Authority) -> None:
-    """A caller that was not cancelled sees no CancelledError."""
-
-    async def call(client: PaymentsClient) -> Any:
-        waiting = asyncio.create_task(get(client))
-        while not authority.forms:
-            await asyncio.sleep(0)
-        await client.aclose()
-        return await asyncio.gather(waiting, return_exceptions=True)
-
-    (result,) = run(authority, call)
-    assert (type(result), result.code) == (CredentialUnavailable, "client_closed")
-
-
 def test_a_refused_scope_blocks_no_other(authority: Authority) -> None:
     """`invalid_scope` is about that scope: it is not asked for again, the others are."""
     authority.refusals = [httpx.Response(400, json={"error": "invalid_scope"})]
@@ -439,23 +311,3 @@ def test_a_refused_scope_blocks_no_other(authority: Authority) -> None:
     assert codes == ["invalid_scope", "invalid_scope"]
     assert type(paid) is Payment
     assert [form["scope"] for form in authority.forms] == ["refunds:write", "payments:read"]
-
-
-def test_a_secret_rotated_in_an_outage_is_used_at_the_next_attempt(
-    authority: Authority, tmp_path: Path
-) -> None:
-    """Once there is a new client secret, the old one is not sent again."""
-    path = tmp_path / "secret"
-    path.write_text("sk-canary-one")
-    authority.refusals = [httpx.Response(503)]
-
-    async def call(client: PaymentsClient) -> Any:
-        waiting = asyncio.create_task(get(client))
-        while not authority.forms:
-            await asyncio.sleep(0)
-        path.write_text("sk-canary-the-second")
-        return await waiting
-
-    oauth = {"client_secret": None, "client_secret_file": str(path), "client_auth": "body"}
-    assert type(run(authority, call, oauth)) is Payment
-    assert [f["client_secret"] for f in authority.forms] == ["sk-canary-one", "sk-canary-the-second"]
